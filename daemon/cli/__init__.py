@@ -1,0 +1,40 @@
+"""The command `mailsyncd`: one module a command, nothing heavy imported before a command runs.
+
+Exit codes are the contract's and stand in `daemon.cli.exits`. Commands that talk to a running service use its control
+socket and never import `daemon.app`.
+"""
+
+import importlib.util
+import sys
+
+import click
+
+from daemon import __version__
+from daemon.cli import exits
+from daemon.cli.check import check
+from daemon.cli.demo import demo
+from daemon.cli.run import run
+from daemon.cli.status import status
+from daemon.cli.sync import sync
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mailsyncd", message="%(prog)s %(version)s")
+def mailsyncd() -> None:
+    """Keeps mail accounts in step with local Maildirs, in both directions."""
+
+
+for _command in (run, sync, check, status, demo):
+    mailsyncd.add_command(_command)
+
+
+def main() -> None:
+    """The console script; exits with one of `daemon.cli.exits`."""
+    if importlib.util.find_spec("daemon.daemon") is not None:
+        click.echo(
+            "mailsyncd: the package python-daemon is installed over this one (both are named daemon); "
+            "uninstall python-daemon, then install mailsyncd again",
+            err=True,
+        )
+        sys.exit(exits.USAGE)
+    mailsyncd(prog_name="mailsyncd")

@@ -1,0 +1,110 @@
+"""`mailsyncd sync`: one pass in both directions, by a running service or by this process."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from daemon.cli import exits
+from daemon.cli.options import complain, config_option, exit_with, log_level_option, settings_or_exit
+
+if TYPE_CHECKING:
+    from daemon.cli.outcomes import Outcome
+    from daemon.cli.progress import ProgressLine
+    from daemon.model.errors import StoreInUse
+    from daemon.model.settings import ImapSettings, Pop3Settings, Settings
+
+
+@click.command(short_help="Bring accounts in step once and exit.")
+@config_option
+@log_level_option(default="warning")
+@click.argument("accounts", nargs=-1, metavar="[ACCOUNT]...")
+def sync(config: Path | None, log_level: str, accounts: tuple[str, ...]) -> None:
+    """Bring accounts in step once, in both directions, and exit; all of them unless some are named.
+
+    While a service runs on the same store, it is asked to do it.
+
+    \b
+    Exit status: 0 all done, 1 some account failed (the others are finished), 2 usage or config,
+    75 another process owns the store.
+    """  # noqa: D301 - click reads the backspace
+    settings = settings_or_exit(config)
+    chosen = _chosen(settings, accounts)
+
+    # Late: help and mistakes on the command line need none of it.
+    from daemon.cli import asking, logs, progress  # noqa: PLC0415
+    from daemon.cli.client import NoService  # noqa: PLC0415
+    from daemon.model.errors import ConfigError, MailError, StoreInUse  # noqa: PLC0415
+
+    line = None
+    if progress.is_wanted(sys.stderr, os.environ):
+        line = progress.ProgressLine(
+            sys.stderr, monotonic=time.monotonic, width=lambda: shutil.get_terminal_size().columns
+        )
+    logs.configure(log_level, before_line=line.clear if line else None)
+    names = [account.id for account in chosen]
+    try:
+        try:
+            outcomes = asking.sync_by_service(settings.store.path, names, line)
+        except NoService:
+            try:
+                outcomes = _sync_here(settings, chosen, line)
+            except StoreInUse as error:
+                # A service that is starting, or another `mailsyncd sync`.
+                outcomes = _second_chance(settings, names, line, error)
+    except KeyboardInterrupt:
+        complain("stopped; what was done so far stays done")
+        sys.exit(exits.FAILED)
+    except ConfigError as error:
+        exit_with(exits.USAGE, error)
+    except MailError as error:
+        exit_with(exits.FAILED, error)
+    finally:
+        if line is not None:
+            line.clear()
+    for outcome in outcomes:
+        click.echo(outcome.line)
+    sys.exit(exits.OK if all(outcome.is_done for outcome in outcomes) else exits.FAILED)
+
+
+def _chosen(settings: Settings, names: Sequence[str]) -> list[ImapSettings | Pop3Settings]:
+    """The accounts named, all for none; exits with 2 when one does not exist."""
+    known = {account.id: account for account in settings.accounts}
+    if unknown := [name for name in names if name not in known]:
+        for name in unknown:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
+            complain(f"no account {name!r} in {settings.source}; {hint}")
+        sys.exit(exits.USAGE)
+    return [account for name, account in known.items() if not names or name in names]
+
+
+def _sync_here(
+    settings: Settings, chosen: Sequence[ImapSettings | Pop3Settings], line: ProgressLine | None
+) -> list[Outcome]:
+    from daemon import app  # noqa: PLC0415 - the whole stack; not needed when a service does it
+    from daemon.cli.outcomes import outcome_of  # noqa: PLC0415
+
+    results = app.sync(settings, chosen, on_progress=line.show if line else None)
+    return [outcome_of(account, result) for account, result in results.items()]
+
+
+def _second_chance(
+    settings: Settings, names: Sequence[str], line: ProgressLine | None, in_use: StoreInUse
+) -> list[Outcome]:
+    """Ask once more the service that got the store first; exits with 75 when whoever has it does not answer."""
+    from daemon.cli import asking  # noqa: PLC0415
+    from daemon.cli.client import NoService  # noqa: PLC0415
+
+    try:
+        return asking.sync_by_service(settings.store.path, names, line)
+    except NoService:
+        exit_with(exits.IN_USE, in_use)

@@ -1,0 +1,1 @@
+"""The nouns: frozen values and errors. No I/O, no asyncio, no clock."""

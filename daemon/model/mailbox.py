@@ -1,0 +1,73 @@
+"""A mailbox as the store keeps it, and as a listing of the server shows it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from daemon.model.ids import AccountId, MailboxName, ModSeq, Uid, UidValidity
+
+
+class SpecialUse(StrEnum):
+    r"""Roles of RFC 6154 §2 and `\\Important` of RFC 8457."""
+
+    ALL = "\\All"
+    ARCHIVE = "\\Archive"
+    DRAFTS = "\\Drafts"
+    FLAGGED = "\\Flagged"
+    IMPORTANT = "\\Important"
+    JUNK = "\\Junk"
+    SENT = "\\Sent"
+    TRASH = "\\Trash"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteMailbox:
+    """One line of LIST, with STATUS where it was asked for.
+
+    `wire_name` is the name exactly as the server wrote it (after unquoting); commands use it, so a name we cannot
+    decode still works. Numbers are None where the server did not say.
+    """
+
+    name: MailboxName
+    wire_name: bytes
+    delimiter: str | None
+    special_use: SpecialUse | None = None
+    is_selectable: bool = True
+    is_subscribed: bool = False
+    uid_validity: UidValidity | None = None
+    uid_next: Uid | None = None
+    highest_mod_seq: ModSeq | None = None
+    message_count: int | None = None
+    mailbox_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxRecord:
+    """What is stored of a mailbox.
+
+    `uid_next` and `highest_mod_seq` are high-water marks: stored last, when every UID below has a row. The mark
+    `highest_mod_seq` is the value reported at the start of a completed scan. `directory` is relative to the
+    account's tree and never recomputed. `is_first_pass_done` separates backfill from new mail. `frozen_reason` set
+    means: leave this mailbox alone (held, excluded, gate) until it is cleared.
+    """
+
+    account: AccountId
+    name: MailboxName
+    wire_name: bytes
+    delimiter: str | None
+    directory: str
+    special_use: SpecialUse | None = None
+    uid_validity: UidValidity | None = None
+    uid_next: Uid | None = None
+    highest_mod_seq: ModSeq | None = None
+    message_count: int | None = None
+    is_first_pass_done: bool = False
+    is_read_only: bool = False
+    frozen_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxCounts:
+    """Messages shown in a mailbox; hidden ones (deletion on its way) do not count."""
+
+    total: int
+    unread: int

@@ -1,0 +1,1 @@
+"""Connections: bytes and time. Sockets, TLS and deadlines live here; grammar does not."""

@@ -1,0 +1,297 @@
+"""Bodies: pipelined UID FETCH with a bounded amount under way, small ones in memory, large ones into sinks.
+
+Chunks are made by bytes, several commands are in flight, and the server is never idle while there is room: what was
+requested and not yet taken by the caller stays under `OUTSTANDING_BYTES`, and reading pauses when a server sends more
+than it announced or a sink falls behind. Each UID answered is checked against the request; a missing one is asked for
+once more by itself and then given up as a refusal. RFC 9051 §6.4.5; BODY.PEEK[] only, so nothing is marked seen.
+"""
+
+import asyncio
+import functools
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from daemon.model.errors import MailError, ServerRefused, Throttled
+from daemon.model.ids import Uid
+from daemon.model.sink import Sink
+from daemon.model.uidset import UidSet
+from daemon.net.imap.session import Session
+from daemon.net.imap.values import FetchedBody
+from daemon.wire.imap import commands, refusals
+from daemon.wire.imap.commands import FetchItem
+from daemon.wire.imap.responses import FetchData, LiteralBegin, LiteralData, LiteralEnd, Tagged
+
+CHUNK_BYTES: Final = 1024 * 1024
+CHUNK_COUNT: Final = 1000
+OUTSTANDING_BYTES: Final = 6 * 1024 * 1024
+MOST_COMMANDS: Final = 8
+GATHERED_BYTES: Final = 1024 * 1024
+"""Literals beyond this go to a sink (sync.md, "Small decisions")."""
+
+SINK_BACKLOG_BYTES: Final = 1024 * 1024
+UNKNOWN_SIZE: Final = 32 * 1024
+_OVERHEAD: Final = 128  # an empty message is not free: the response around it counts
+_MOST_REFUSALS: Final = 25  # refused one after the other: then it is the mailbox, not the message
+
+SinkFor = Callable[[Uid, int], Sink]
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """UIDs of one command that have not come yet, with what each was reckoned at."""
+
+    waiting: dict[Uid, int]
+    is_retry: bool
+
+
+@dataclass(slots=True)
+class _Arrived:
+    """A message for the caller; `cost` is given back when it was taken."""
+
+    uid: Uid
+    cost: int
+    octets: bytes | None = None
+    sink: Sink | None = None
+    refusal: str | None = None
+
+
+class BodyFetch:
+    """One run of `fetch_bodies`: the plan of chunks, what is in flight and what has arrived."""
+
+    def __init__(self, session: Session, uids: UidSet, sizes: Mapping[Uid, int], sink_for: SinkFor) -> None:
+        self._session = session
+        self._sink_for = sink_for
+        self._plan = plan_chunks(uids, sizes, session.set_bytes)
+        self._next = next(self._plan, None)
+        self._retries: deque[_Chunk] = deque()
+        self._chunks: list[_Chunk] = []
+        self._at: dict[Uid, _Chunk] = {}
+        self._arrived: deque[_Arrived] = deque()
+        self._outstanding = 0
+        self._held_bytes = 0
+        self._sink: Sink | None = None
+        self._sink_uid: Uid | None = None
+        self._late_sink: Sink | None = None
+        self._refusals_in_a_row = 0
+        self._error: ServerRefused | None = None
+        self._is_over = False
+
+    async def run(self) -> AsyncIterator[FetchedBody]:
+        """All messages in order of arrival. Closing the iterator early lets what is in flight pass by unread."""
+        session = self._session
+        session.fetch_listeners.insert(0, self._take_fetch)
+        session.literal_listener = self._take_literal
+        try:
+            self._fill()
+            while self._arrived or self._chunks or self._is_more_planned:
+                while self._arrived:
+                    one = self._arrived.popleft()
+                    self._held_bytes -= len(one.octets or b"")
+                    if one.sink is not None:
+                        if one.sink is self._late_sink:
+                            self._late_sink = None
+                        await one.sink.end()
+                    yield FetchedBody(uid=one.uid, octets=one.octets, sink=one.sink, refusal=one.refusal)
+                    self._outstanding -= one.cost
+                    self._fill()
+                if self._error is not None:
+                    break
+                await self._wait()
+            if self._error is not None:
+                raise self._error
+        except (GeneratorExit, ServerRefused):
+            await self._let_pass()
+            raise
+        except BaseException:
+            session.abort()
+            raise
+        finally:
+            self._stop()
+
+    async def _wait(self) -> None:
+        session = self._session
+        sink = self._late_sink
+        if sink is not None:
+            await sink.drain()
+            self._late_sink = None
+        if self._held_bytes <= OUTSTANDING_BYTES and session.error is None:
+            session.stream.resume_reading()
+        if not self._arrived and self._chunks:
+            try:
+                await session.stir()
+            except asyncio.CancelledError:
+                session.abort()
+                raise
+
+    async def _let_pass(self) -> None:
+        """Read to the end of what was asked for, and drop it: the connection stays usable."""
+        self._is_over = True
+        self._drop_arrived()
+        while self._chunks and self._session.error is None:
+            self._session.stream.resume_reading()
+            try:
+                await self._session.stir()
+            except MailError:
+                return  # nothing is left to read
+
+    def _stop(self) -> None:
+        session = self._session
+        if self._take_fetch in session.fetch_listeners:
+            session.fetch_listeners.remove(self._take_fetch)
+        session.literal_listener = None
+        self._drop_sink()
+        self._drop_arrived()
+        if session.error is None:
+            session.stream.resume_reading()
+
+    def _drop_arrived(self) -> None:
+        for one in self._arrived:
+            if one.sink is not None:
+                one.sink.abort()
+        self._arrived.clear()
+
+    # Asking
+
+    @property
+    def _is_more_planned(self) -> bool:
+        return not self._is_over and (bool(self._retries) or self._next is not None)
+
+    def _take_planned(self) -> _Chunk | None:
+        """The next chunk, if there is room for it; retries go first."""
+        chunk = self._retries[0] if self._retries else self._next
+        if chunk is None or (self._chunks and self._outstanding + _cost_of(chunk) > OUTSTANDING_BYTES):
+            return None
+        if self._retries:
+            return self._retries.popleft()
+        self._next = next(self._plan, None)
+        return chunk
+
+    def _fill(self) -> None:
+        """Send further commands while there is room; the first always goes."""
+        while self._error is None and self._session.error is None and len(self._chunks) < MOST_COMMANDS:
+            chunk = self._take_planned()
+            if chunk is None:
+                return
+            self._chunks.append(chunk)
+            self._at.update(dict.fromkeys(chunk.waiting, chunk))
+            self._outstanding += _cost_of(chunk)
+            self._session.start(
+                commands.uid_fetch(UidSet(chunk.waiting), [FetchItem.UID, FetchItem.BODY]),
+                functools.partial(self._end_chunk, chunk),
+            )
+
+    # Receiving, called while octets are parsed
+
+    def _take_fetch(self, data: FetchData) -> bool:
+        uid = data.uid
+        if data.body is None and data.streamed_bytes is None:
+            return False  # flags told on the way, or BODY[] NIL: seen as missing when the command ends
+        chunk = self._at.get(uid) if uid is not None else None
+        if uid is None or chunk is None:
+            self._drop_sink()
+            return data.flags is None  # never asked for, or sent twice: the octets are nobody's
+        if data.body is not None:
+            self._arrive(chunk, uid, octets=data.body)
+        elif self._sink is not None and self._sink_uid == uid:
+            sink, self._sink, self._sink_uid = self._sink, None, None
+            self._arrive(chunk, uid, sink=sink)
+        return data.flags is None
+
+    def _arrive(
+        self, chunk: _Chunk, uid: Uid, *, octets: bytes | None = None, sink: Sink | None = None
+    ) -> None:
+        cost = chunk.waiting.pop(uid)
+        del self._at[uid]
+        self._refusals_in_a_row = 0
+        if self._is_over:
+            if sink is not None:
+                sink.abort()
+            return
+        self._arrived.append(_Arrived(uid, cost, octets=octets, sink=sink))
+        if octets is not None:
+            self._held_bytes += len(octets)
+            if self._held_bytes > OUTSTANDING_BYTES:
+                self._session.stream.pause_reading()
+
+    def _take_literal(self, event: LiteralBegin | LiteralData | LiteralEnd) -> None:
+        if isinstance(event, LiteralData):
+            sink = self._sink
+            if sink is not None:
+                sink.write(event.data)
+                if sink.backlog_bytes > SINK_BACKLOG_BYTES:
+                    self._late_sink = sink
+                    self._session.stream.pause_reading()
+        elif isinstance(event, LiteralBegin):
+            self._drop_sink()
+            uid = event.uid if event.uid is not None else self._guess()
+            if uid is not None and uid in self._at and not event.section and not self._is_over:
+                self._sink = self._sink_for(uid, event.size)
+                self._sink_uid = uid
+
+    def _guess(self) -> Uid | None:
+        """The UID a literal may be of when the server tells it behind the body: the one asked for by itself.
+
+        A wrong guess is found when the FETCH is complete, and the sink aborted.
+        """
+        for chunk in self._chunks:
+            if chunk.is_retry:
+                return next(iter(chunk.waiting), None)
+        return None
+
+    def _drop_sink(self) -> None:
+        if self._sink is not None:
+            self._sink.abort()
+        if self._late_sink is self._sink:
+            self._late_sink = None
+        self._sink = self._sink_uid = None
+
+    def _end_chunk(self, chunk: _Chunk, tagged: Tagged) -> None:
+        self._chunks.remove(chunk)
+        for uid in chunk.waiting:
+            del self._at[uid]
+        if chunk.waiting and not self._is_over:
+            self._count_missing(chunk, tagged)
+
+    def _count_missing(self, chunk: _Chunk, tagged: Tagged) -> None:
+        refused = None if tagged.is_ok else refusals.refusal(tagged, doing="UID FETCH")
+        if isinstance(refused, Throttled):
+            self._error = refused
+            return
+        if chunk.is_retry and refused is not None:
+            self._refusals_in_a_row += 1
+            if self._refusals_in_a_row >= _MOST_REFUSALS:
+                self._error = refused
+                return
+        for uid, cost in chunk.waiting.items():
+            if chunk.is_retry or self._session.heard.is_gone(uid):
+                words = str(refused) if refused is not None else "the server did not send this message"
+                self._arrived.append(_Arrived(uid, cost, refusal=words))
+            else:
+                self._outstanding -= cost
+                # QUIRK M365, getmail:1828: one malformed message fails the whole command; alone the others come
+                self._retries.append(_Chunk({uid: cost}, is_retry=True))
+
+
+def plan_chunks(uids: UidSet, sizes: Mapping[Uid, int], line_bytes: int) -> Iterator[_Chunk]:
+    """Commands by bytes: about `CHUNK_BYTES` of requested octets each, a larger message by itself."""
+    waiting: dict[Uid, int] = {}
+    total = text = 0
+    for uid in uids:
+        size = sizes.get(uid, UNKNOWN_SIZE)
+        length = len(str(uid)) + 1
+        if waiting and (
+            total + size > CHUNK_BYTES or len(waiting) >= CHUNK_COUNT or text + length > line_bytes
+        ):
+            yield _Chunk(waiting, is_retry=False)
+            waiting, total, text = {}, 0, 0
+        waiting[uid] = min(size, GATHERED_BYTES) + _OVERHEAD
+        total += size
+        text += length
+    if waiting:
+        yield _Chunk(waiting, is_retry=False)
+
+
+def _cost_of(chunk: _Chunk) -> int:
+    return sum(chunk.waiting.values())

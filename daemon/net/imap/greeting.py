@@ -1,0 +1,94 @@
+"""From a socket to an encrypted line whose capabilities are known, and the orderly way out.
+
+Nothing said before TLS is believed (RFC 9051 §11.1): capabilities are asked again, a PREAUTH greeting in clear text is
+refused (fetchmail CVE-2021-39272), and octets behind the OK of STARTTLS end the line. A line without the
+STARTTLS that was asked for is never used. Referrals and ALERTs are quoted data and followed by nobody.
+"""
+
+import asyncio
+
+from daemon.model.errors import ConnectionLost, MailError, RemoteProtocolError, TlsFailed
+from daemon.model.settings import Tls
+from daemon.net.deadlines import Timers
+from daemon.net.endpoint import Endpoint
+from daemon.net.imap.session import Session
+from daemon.net.stream import Stream
+from daemon.wire.imap import commands, quirks
+from daemon.wire.imap.responses import Greeting, Status
+
+
+async def open_session(endpoint: Endpoint, timers: Timers) -> Session:
+    """A session in the state "not authenticated" (or authenticated, by PREAUTH over TLS)."""
+    session = Session(timers, quirks.profile(host=endpoint.host))
+    stream = await Stream.open(endpoint, session, timers)
+    session.attach(stream)
+    try:
+        greeting = await _read_greeting(session, endpoint)
+        if endpoint.tls is Tls.STARTTLS:
+            await _start_tls(session, endpoint, greeting)
+        if not session.caps:
+            await session.run(commands.capability())
+    except BaseException:
+        session.abort()
+        raise
+    return session
+
+
+async def _read_greeting(session: Session, endpoint: Endpoint) -> Greeting:
+    try:
+        async with asyncio.timeout(session.timers.greeting_seconds):
+            while session.greeting is None:
+                await session.stir()
+    except TimeoutError as exc:
+        if session.is_inside_unit:
+            raise ConnectionLost("the server's greeting comes too slowly", reason="too_slow") from exc
+        raise ConnectionLost("the server does not greet", reason="timeout") from exc
+    except RemoteProtocolError as exc:
+        raise ConnectionLost(
+            f"{endpoint.host} port {endpoint.port} does not answer like an IMAP server",
+            reason="not_imap",
+            remedy="check host and port; a captive portal or proxy may be in the way",
+        ) from exc
+    greeting = session.greeting
+    if greeting.status is Status.BYE:
+        raise session.bye_error(greeting)
+    return greeting
+
+
+async def _start_tls(session: Session, endpoint: Endpoint, greeting: Greeting) -> None:
+    if greeting.status is Status.PREAUTH:
+        raise TlsFailed(
+            f"{endpoint.host} says it has logged us in before the line is encrypted",
+            reason="starttls_missing",
+            remedy='set tls to "implicit" (port 993)',
+        )
+    if not session.caps:
+        await session.run(commands.capability())
+    if not session.caps.has("STARTTLS"):
+        raise _no_starttls(endpoint, "does not offer STARTTLS")
+    tagged = await session.ask(commands.starttls())
+    if not tagged.is_ok:
+        raise _no_starttls(endpoint, "refuses STARTTLS")
+    await session.stream.start_tls(session)
+    session.connection.tls_started()
+    session.heard.forget()
+
+
+def _no_starttls(endpoint: Endpoint, what: str) -> TlsFailed:
+    return TlsFailed(
+        f"{endpoint.host} {what}, so the line cannot be encrypted",
+        reason="starttls_missing",
+        remedy='set tls to "implicit" (port 993), or ask the server\'s operator',
+    )
+
+
+async def close_session(session: Session) -> None:
+    """LOGOUT, then close; at most `logout_seconds` altogether. Raises MailError if the line is gone before."""
+    session.is_leaving = True
+    session.stream.resume_reading()
+    try:
+        async with asyncio.timeout(session.timers.logout_seconds):
+            await session.ask(commands.logout())
+    except (TimeoutError, MailError):
+        return
+    await session.stream.close(session.timers.logout_seconds)

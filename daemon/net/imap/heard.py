@@ -1,0 +1,102 @@
+"""What the server says unasked, kept in order until someone drains it. It draws no conclusion.
+
+RFC 9051 §5.2 and §7: EXISTS, EXPUNGE and FETCH may come with any answer; VANISHED: RFC 7162 §3.2.10.
+"""
+
+from daemon.model.ids import ModSeq, Uid
+from daemon.model.uidset import UidSet
+from daemon.model.views import RemoteEntry
+from daemon.net.imap.values import Heard
+from daemon.wire.imap.responses import FetchData
+
+
+class HeardNotes:
+    """Collects for one selected mailbox. `has_news` is what wakes an IDLE."""
+
+    __slots__ = (
+        "_changed",
+        "_exists",
+        "_has_expunge",
+        "_has_unnamed_change",
+        "_is_closing",
+        "_vanished",
+        "has_news",
+    )
+
+    def __init__(self) -> None:
+        self._is_closing = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Start anew, for another mailbox or after a drain; that the line is closing stays true."""
+        self._exists: int | None = None
+        self._vanished: list[UidSet] = []
+        self._has_expunge = False
+        self._has_unnamed_change = False
+        self._changed: dict[Uid, RemoteEntry] = {}
+        self.has_news = self._is_closing
+
+    def note_exists(self, count: int) -> None:
+        self._exists = count
+        self.has_news = True
+
+    def note_expunge(self) -> None:
+        self._has_expunge = True
+        self.has_news = True
+
+    def note_vanished(self, uids: UidSet) -> None:
+        self._vanished.append(uids)
+        for uid in [uid for uid in self._changed if uid in uids]:
+            del self._changed[uid]
+        self.has_news = True
+
+    def note_fetch(self, data: FetchData) -> None:
+        """Flags told unasked; a FETCH without flags says nothing about changes."""
+        if data.flags is None:
+            return
+        self.has_news = True
+        if data.uid is None:
+            self._has_unnamed_change = True
+            return
+        self._changed[data.uid] = entry_of(data.uid, data, self._changed.get(data.uid))
+
+    def note_closing(self) -> None:
+        self._is_closing = self.has_news = True
+
+    def is_gone(self, uid: Uid) -> bool:
+        """Whether this UID was said to have vanished and not been drained yet."""
+        return any(uid in uids for uids in self._vanished)
+
+    def drain(self) -> Heard:
+        """Everything heard so far; clears it."""
+        vanished = UidSet.from_ranges(part for uids in self._vanished for part in uids.ranges)
+        heard = Heard(
+            exists=self._exists,
+            vanished=vanished,
+            has_expunge=self._has_expunge,
+            changed=tuple(self._changed.values()),
+            has_unnamed_change=self._has_unnamed_change,
+            is_closing=self._is_closing,
+        )
+        self.forget()
+        self.has_news = False
+        return heard
+
+
+def entry_of(uid: Uid, data: FetchData, before: RemoteEntry | None = None) -> RemoteEntry:
+    """The entry a FETCH describes; what it leaves out is taken from `before`."""
+    size, date, mod_seq, flags = data.size, data.internal_date, data.mod_seq, data.flags
+    if before is not None:
+        size = before.size if size is None else size
+        date = before.internal_date if date is None else date
+        flags = before.flags if flags is None else flags
+        mod_seq = _later(before.mod_seq, mod_seq)
+    return RemoteEntry(
+        uid=uid, flags=frozenset() if flags is None else flags, size=size, internal_date=date, mod_seq=mod_seq
+    )
+
+
+def _later(one: ModSeq | None, other: ModSeq | None) -> ModSeq | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return max(one, other)

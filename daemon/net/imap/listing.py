@@ -1,0 +1,116 @@
+"""The tree of mailboxes: LIST with everything in one answer where offered, else LIST, LSUB and STATUS.
+
+Names are normalised to `/` (sync.md 26); the wire name is kept beside and used by every command. RFC 9051 §6.3.9;
+LIST-EXTENDED: RFC 5258; LIST-STATUS: RFC 5819; SPECIAL-USE: RFC 6154; NAMESPACE: RFC 2342.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from daemon.model.ids import MailboxName
+from daemon.model.mailbox import RemoteMailbox, SpecialUse
+from daemon.net.imap import status
+from daemon.net.imap.scanning import run_all
+from daemon.net.imap.session import Session
+from daemon.wire.imap import commands, names
+from daemon.wire.imap.commands import Command, ListReturn
+from daemon.wire.imap.events import Event
+from daemon.wire.imap.responses import ListData, NamespaceData, StatusData
+
+_UNSELECTABLE: Final = frozenset({"\\noselect", "\\nonexistent"})
+_ROLES: Final = {role.value.lower(): role for role in SpecialUse}
+
+
+class _Listed:
+    """What LIST, LSUB, STATUS and NAMESPACE said, by wire name, in the server's order."""
+
+    def __init__(self) -> None:
+        self.lines: dict[bytes, ListData] = {}
+        self.subscribed: set[bytes] = set()
+        self.numbers: dict[bytes, StatusData] = {}
+        self.prefix = b""
+
+    def take(self, event: Event) -> None:
+        match event:
+            case ListData(is_lsub=True):
+                self.subscribed.add(event.wire_name)
+            case ListData():
+                if event.wire_name:  # an empty name is the answer to a question about the delimiter
+                    self.lines[event.wire_name] = event
+            case StatusData():
+                self.numbers[_key(event.wire_name)] = event
+            case NamespaceData(personal=personal):
+                self.prefix = personal[0].prefix if personal else b""
+            case _:
+                return
+
+
+def _key(wire_name: bytes) -> bytes:
+    return b"INBOX" if wire_name.upper() == b"INBOX" else wire_name
+
+
+async def list_mailboxes(session: Session, *, utf8: bool) -> tuple[RemoteMailbox, ...]:
+    """All mailboxes the server lists, unselectable ones included."""
+    listed = _Listed()
+    session.other_listeners.append(listed.take)
+    try:
+        await run_all(session, _list_commands(session))
+        if not session.caps.has("LIST-STATUS"):
+            await _ask_status(session, listed)
+    finally:
+        session.other_listeners.remove(listed.take)
+    return _mailboxes(listed, utf8=utf8)
+
+
+def _list_commands(session: Session) -> Iterable[Command]:
+    caps = session.caps
+    if caps.has("NAMESPACE"):
+        yield commands.namespace()
+    if not caps.has("LIST-EXTENDED"):
+        # RFC 6154 §2: roles come in a plain LIST too
+        status_items = status.items(session) if caps.has("LIST-STATUS") else ()
+        yield commands.list_mailboxes(status_items=status_items)
+        yield commands.lsub()
+        return
+    returning = [ListReturn.SUBSCRIBED]
+    if caps.has("SPECIAL-USE"):
+        returning.append(ListReturn.SPECIAL_USE)
+    yield commands.list_mailboxes(
+        returning=returning, status_items=status.items(session) if caps.has("LIST-STATUS") else ()
+    )
+
+
+async def _ask_status(session: Session, listed: _Listed) -> None:
+    """STATUS of each, pipelined in the connection's window; a refusal leaves that mailbox without numbers."""
+    items = status.items(session)
+    answers = [
+        session.start(commands.status(line.wire_name, items))[1]
+        for line in listed.lines.values()
+        if not line.attributes & _UNSELECTABLE
+    ]
+    for answer in answers:
+        await session.finish(answer)
+
+
+def _mailboxes(listed: _Listed, *, utf8: bool) -> tuple[RemoteMailbox, ...]:
+    lines = list(listed.lines.values())
+    decoded = [(names.decode_wire_name(line.wire_name, utf8), line.delimiter) for line in lines]
+    normalised = names.normalise_all(decoded, names.decode_wire_name(listed.prefix, utf8))
+    return tuple(_mailbox(name, line, listed) for name, line in zip(normalised, lines, strict=True))
+
+
+def _mailbox(name: MailboxName, line: ListData, listed: _Listed) -> RemoteMailbox:
+    numbers = listed.numbers.get(_key(line.wire_name))
+    return RemoteMailbox(
+        name=name,
+        wire_name=line.wire_name,
+        delimiter=line.delimiter,
+        special_use=next((_ROLES[one] for one in sorted(line.attributes) if one in _ROLES), None),
+        is_selectable=not line.attributes & _UNSELECTABLE,
+        is_subscribed="\\subscribed" in line.attributes or line.wire_name in listed.subscribed,
+        uid_validity=numbers.uid_validity if numbers else None,
+        uid_next=numbers.uid_next if numbers else None,
+        highest_mod_seq=numbers.highest_mod_seq if numbers else None,
+        message_count=numbers.message_count if numbers else None,
+        mailbox_id=numbers.mailbox_id if numbers else None,
+    )

@@ -1,0 +1,188 @@
+"""Scans of the selected mailbox: flags, sizes and dates by UID, the list of UIDs, and headers.
+
+UID commands only; every answer's UID is checked against the request. RFC 9051 §6.4.5; CHANGEDSINCE and VANISHED:
+RFC 7162 §3.1.4.1, §3.2.6; ESEARCH: RFC 4731. Sets never hold `*`: `UID FETCH n:*` returns the last message even below
+n, and Cyrus misses expunges above the highest live UID (cyrus#6071).
+"""
+
+from collections.abc import Iterable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from daemon.model.errors import LocalProtocolError, ServerRefused
+from daemon.model.ids import ModSeq, Uid
+from daemon.model.uidset import MAX_UID, UidSet
+from daemon.model.views import RemoteEntry
+from daemon.net.imap.heard import entry_of
+from daemon.net.imap.session import FetchListener, Session, ViewListener
+from daemon.net.imap.values import ScanResult
+from daemon.wire.imap import commands, refusals
+from daemon.wire.imap.commands import Command, FetchItem
+from daemon.wire.imap.events import Event
+from daemon.wire.imap.responses import EsearchData, Exists, Expunge, FetchData, Vanished
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EVERYTHING: Final = UidSet.from_ranges([(1, MAX_UID)])
+HEADERS_PER_COMMAND: Final = 250
+LIST_WINDOW: Final = 50_000
+_MOST_WINDOWS: Final = 50
+
+
+@contextmanager
+def listening(
+    session: Session, fetch: FetchListener | None = None, view: ViewListener | None = None
+) -> "Iterator[None]":
+    """Hand FETCH data and changes of the view to these listeners for the length of the block."""
+    if fetch is not None:
+        session.fetch_listeners.append(fetch)
+    if view is not None:
+        session.view_listeners.append(view)
+    try:
+        yield
+    finally:
+        if fetch is not None:
+            session.fetch_listeners.remove(fetch)
+        if view is not None:
+            session.view_listeners.remove(view)
+
+
+async def run_all(session: Session, wanted: Iterable[Command]) -> None:
+    """Run commands pipelined; once all were answered, raise the first refusal."""
+    answers = [session.start(command) for command in wanted]
+    refused: ServerRefused | None = None
+    for sent, answer in answers:
+        tagged = await session.finish(answer)
+        if not tagged.is_ok and refused is None:
+            refused = refusals.refusal(tagged, doing=sent.command.kind.value)
+    if refused is not None:
+        raise refused
+
+
+async def fetch_entries(
+    session: Session,
+    uids: UidSet | None,
+    *,
+    first: Uid | None,
+    changed_since: ModSeq | None,
+    with_size: bool,
+    has_condstore: bool,
+    has_qresync: bool,
+) -> ScanResult:
+    """Flags (and more) of the UIDs asked for."""
+    if changed_since is not None and not has_condstore:
+        raise LocalProtocolError("CHANGEDSINCE needs CONDSTORE")
+    if uids is not None and not uids:
+        return ScanResult()
+    asked = uids if uids is not None else UidSet.from_ranges([(first or 1, MAX_UID)])
+    items = [FetchItem.UID, FetchItem.FLAGS]
+    if has_condstore:
+        items.append(FetchItem.MODSEQ)
+    if with_size:
+        items += [FetchItem.SIZE, FetchItem.INTERNAL_DATE]
+    wants_vanished = changed_since is not None and has_qresync
+
+    entries: dict[Uid, RemoteEntry] = {}
+    vanished: list[UidSet] = []
+    lowest = asked.ranges[0][0] if len(asked.ranges) == 1 and asked.ranges[0][1] == MAX_UID else None
+
+    def take(data: FetchData) -> bool:
+        uid = data.uid
+        if uid is None or (uid < lowest if lowest is not None else uid not in asked):
+            return False
+        before = entries.get(uid)
+        if before is None and data.flags is None:
+            return True  # SmarterMail and others send empty updates: nothing to keep
+        entries[uid] = entry_of(uid, data, before)
+        return True
+
+    def view(event: Exists | Expunge | Vanished) -> bool:
+        if isinstance(event, Vanished) and event.is_earlier:
+            vanished.append(event.uids)
+            return True
+        return False
+
+    with listening(session, take, view):
+        await run_all(
+            session,
+            (
+                commands.uid_fetch(part, items, changed_since=changed_since, vanished=wants_vanished)
+                for part in asked.split(session.set_bytes)
+            ),
+        )
+    gone = UidSet.from_ranges(part for one in vanished for part in one.ranges)
+    return ScanResult(entries=tuple(entries[uid] for uid in sorted(entries)), vanished=gone)
+
+
+async def list_uids(session: Session) -> UidSet:
+    """All UIDs of the selected mailbox, by ESEARCH where it is offered and agrees with EXISTS, else by FETCH."""
+    if session.selection is not None and session.selection.exists == 0:
+        return UidSet()
+    if session.caps.has("ESEARCH"):
+        found = await _search_uids(session)
+        # QUIRK iCloud, nextcloud/mail PR 9454: ESEARCH may be incomplete, so it must agree with EXISTS
+        if session.selection is None or len(found) == session.selection.exists:
+            return found
+    return await _fetch_uids(session)
+
+
+async def _search_uids(session: Session) -> UidSet:
+    found = UidSet()
+
+    def take(event: Event) -> None:
+        nonlocal found
+        if isinstance(event, EsearchData) and event.uids is not None:
+            found = found | event.uids
+
+    session.other_listeners.append(take)
+    try:
+        tagged = await session.ask(commands.uid_search(returning=("ALL",)))
+    finally:
+        session.other_listeners.remove(take)
+    return found if tagged.is_ok else UidSet()
+
+
+async def _fetch_uids(session: Session) -> UidSet:
+    found: list[Uid] = []
+
+    def take(data: FetchData) -> bool:
+        if data.uid is None or data.flags is not None:
+            if data.uid is not None:
+                found.append(data.uid)
+            return False  # flags told on the way are news of their own
+        found.append(data.uid)
+        return True
+
+    uid_next = session.selection.uid_next if session.selection else None
+    windows = [EVERYTHING]
+    if uid_next is not None and uid_next > LIST_WINDOW:
+        step = max(LIST_WINDOW, uid_next // _MOST_WINDOWS)
+        starts = list(range(1, uid_next, step))
+        windows = [UidSet.from_ranges([(start, start + step - 1)]) for start in starts[:-1]]
+        windows.append(UidSet.from_ranges([(starts[-1], MAX_UID)]))
+    with listening(session, take):
+        await run_all(session, (commands.uid_fetch(window, [FetchItem.UID]) for window in windows))
+    return UidSet(found)
+
+
+async def fetch_headers(session: Session, uids: UidSet) -> dict[Uid, bytes]:
+    """Header blocks of the UIDs asked for; those the server did not send are left out."""
+    found: dict[Uid, bytes] = {}
+
+    def take(data: FetchData) -> bool:
+        if data.uid is None or data.header is None or data.uid not in uids:
+            return False
+        found[data.uid] = data.header
+        return data.flags is None
+
+    with listening(session, take):
+        await run_all(
+            session,
+            (
+                commands.uid_fetch(part, [FetchItem.UID, FetchItem.HEADER])
+                for chunk in uids.chunks(HEADERS_PER_COMMAND)
+                for part in chunk.split(session.set_bytes)
+            ),
+        )
+    return found

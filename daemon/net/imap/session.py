@@ -1,0 +1,343 @@
+"""The running connection: octets from `net.stream` into `wire.imap`, its events to whoever waits for them.
+
+It owns the stream, routes tagged answers to their futures and untagged data to listeners, keeps what was heard unasked
+and the numbers of the selected mailbox. It issues no command by itself. Everything runs in the loop's thread.
+"""
+
+import asyncio
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final, assert_never
+
+from daemon.model.errors import ConnectionLost, LocalProtocolError, MailError, Throttled
+from daemon.model.ids import ModSeq
+from daemon.net.deadlines import Timers
+from daemon.net.imap.heard import HeardNotes
+from daemon.net.imap.values import Selection
+from daemon.net.stream import Stream, again
+from daemon.wire.imap import refusals
+from daemon.wire.imap.capabilities import Capabilities
+from daemon.wire.imap.commands import Command
+from daemon.wire.imap.connection import ImapConnection
+from daemon.wire.imap.events import Challenge, CommandDone, Event, IdleStarted
+from daemon.wire.imap.outbox import LiteralWanted, Sent
+from daemon.wire.imap.quirks import Profile
+from daemon.wire.imap.responses import (
+    Bye,
+    CapabilityData,
+    EnabledData,
+    EsearchData,
+    Exists,
+    Expunge,
+    FetchData,
+    FlagsData,
+    Greeting,
+    IdData,
+    ListData,
+    LiteralBegin,
+    LiteralData,
+    LiteralEnd,
+    NamespaceData,
+    NumberCode,
+    OtherData,
+    SearchData,
+    StatusData,
+    StatusLine,
+    Tagged,
+    Vanished,
+)
+from daemon.wire.imap.states import Kind
+
+_COMMAND_BYTES: Final = 300  # room for everything in a command but its UID set
+
+Answer = asyncio.Future[Tagged]
+FetchListener = Callable[[FetchData], bool]
+"""Takes a FETCH and says whether it was its own; what nobody takes was said unasked."""
+
+OtherListener = Callable[[Event], None]
+LiteralListener = Callable[[LiteralBegin | LiteralData | LiteralEnd], None]
+ViewListener = Callable[[Exists | Expunge | Vanished], bool]
+"""Takes what changes the mailbox's shape and says whether that belongs to its own command."""
+
+OnDone = Callable[[Tagged], None]
+
+
+class Session:
+    """One connection after `Stream.open`. `error` says why it ended; nothing revives it."""
+
+    def __init__(self, timers: Timers, profile: Profile) -> None:
+        self.timers = timers
+        self.profile = profile
+        self.connection = ImapConnection(max_in_flight=profile.max_in_flight, disabled=profile.disabled)
+        self.heard = HeardNotes()
+        self.selection: Selection | None = None
+        self.greeting: Greeting | None = None
+        self.server_fields: dict[str, str] = {}
+        self.error: MailError | None = None
+        self.is_leaving = False
+        self.is_woken = False
+        self.fetch_listeners: list[FetchListener] = []
+        self.other_listeners: list[OtherListener] = []
+        self.literal_listener: LiteralListener | None = None
+        self.view_listeners: list[ViewListener] = []
+        self.has_idle_started = False
+        self.bye: Bye | None = None
+        self._challenge: bytes | None = None
+        self._stream: Stream | None = None
+        self._answers: dict[bytes, tuple[Answer, OnDone | None]] = {}
+        self._stirred = asyncio.Event()
+
+    # The stream
+
+    @property
+    def stream(self) -> Stream:
+        if self._stream is None:
+            raise LocalProtocolError("the connection is not open yet")
+        return self._stream
+
+    def attach(self, stream: Stream) -> None:
+        """Take the stream whose receiver this is."""
+        self._stream = stream
+
+    @property
+    def set_bytes(self) -> int:
+        """Longest UID set in one command."""
+        return self.profile.command_line_bytes - _COMMAND_BYTES
+
+    @property
+    def caps(self) -> Capabilities:
+        """What the server can do and keeps its word about."""
+        return self.connection.capabilities
+
+    # Receiver of the stream
+
+    @property
+    def is_inside_unit(self) -> bool:
+        return self.connection.is_mid_response
+
+    def receive(self, data: memoryview) -> None:
+        try:
+            events = self.connection.receive(data)
+        except MailError:
+            self._take(self.connection.events_before_fault)
+            raise
+        self._take(events)
+        if self.bye is not None and not self.is_leaving:
+            raise self.bye_error(self.bye)
+        self.flush()
+
+    def lose(self, error: MailError) -> None:
+        self.error = error
+        for answer, _ in self._answers.values():
+            if not answer.done():
+                answer.set_exception(_copy_of(error))
+        self._answers.clear()
+        self._stirred.set()
+
+    def _take(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if type(event) is FetchData:
+                for listener in self.fetch_listeners:
+                    if listener(event):
+                        break
+                else:
+                    self._note_fetch(event)
+            else:
+                self._dispatch(event)
+        if events:
+            self._stirred.set()
+
+    def _dispatch(self, event: Event) -> None:
+        match event:
+            case LiteralData() | LiteralBegin() | LiteralEnd():
+                if self.literal_listener is not None:
+                    self.literal_listener(event)
+            case CommandDone(sent, tagged):
+                self._finish(sent, tagged)
+            case Exists() | Expunge() | Vanished():
+                if not any(listener(event) for listener in self.view_listeners):
+                    self._note_view(event)
+            case Bye():
+                self.bye = event
+                self.heard.note_closing()
+            case Greeting():
+                self.greeting = event
+            case Challenge(data=challenge):
+                self._challenge = challenge
+            case IdleStarted():
+                self.has_idle_started = True
+                self._update_due()
+            case IdData(fields=fields):
+                self.server_fields = fields
+            case StatusLine():
+                self._note_code(event)
+                self._tell(event)
+            case FlagsData() | ListData() | StatusData() | SearchData() | EsearchData() | NamespaceData():
+                self._tell(event)
+            case CapabilityData() | EnabledData() | LiteralWanted() | OtherData():
+                return
+            case FetchData():
+                self._note_fetch(event)
+            case _:
+                assert_never(event)
+
+    def _tell(self, event: Event) -> None:
+        for listener in self.other_listeners:
+            listener(event)
+
+    def _note_fetch(self, data: FetchData) -> None:
+        self.heard.note_fetch(data)
+        if data.mod_seq is not None:
+            self._raise_mod_seq(data.mod_seq)
+
+    def _note_view(self, event: Exists | Expunge | Vanished) -> None:
+        count = self.selection.exists if self.selection else 0
+        match event:
+            case Exists(count=now):
+                self._set_exists(now)
+                self.heard.note_exists(now)
+            case Expunge():
+                self._set_exists(count - 1)  # EXISTS need not follow (MailKit `ImapFolder`)
+                self.heard.note_expunge()
+            case Vanished(uids=uids, is_earlier=False):
+                self._set_exists(count - len(uids))
+                self.heard.note_vanished(uids)
+            case Vanished():
+                return  # VANISHED (EARLIER) that nobody asked for
+            case _:
+                assert_never(event)
+
+    def _finish(self, sent: Sent, tagged: Tagged) -> None:
+        self._note_code(tagged)
+        answer, on_done = self._answers.pop(sent.tag, (None, None))
+        if on_done is not None:
+            on_done(tagged)
+        if answer is not None and not answer.done():
+            answer.set_result(tagged)
+
+    def _note_code(self, line: Tagged | StatusLine) -> None:
+        code = line.code
+        if isinstance(code, NumberCode) and code.name == "HIGHESTMODSEQ" and code.number is not None:
+            self._raise_mod_seq(ModSeq(code.number))
+
+    def _set_exists(self, count: int) -> None:
+        if self.selection is not None:
+            self.selection = replace(self.selection, exists=max(count, 0))
+
+    def _raise_mod_seq(self, mod_seq: ModSeq) -> None:
+        selection = self.selection
+        if (
+            selection is not None
+            and selection.highest_mod_seq is not None
+            and mod_seq > selection.highest_mod_seq
+        ):
+            self.selection = replace(selection, highest_mod_seq=mod_seq)
+
+    @staticmethod
+    def bye_error(bye: Bye | Greeting) -> MailError:
+        """Why the server turns us away, in its words."""
+        if isinstance(bye, Greeting):
+            bye = Bye(code=bye.code, text=bye.text)
+        refusal = refusals.refusal(bye)
+        if isinstance(refusal, Throttled):
+            return refusal
+        return ConnectionLost(f"the server said goodbye: {bye.text}", reason="closed")
+
+    # Commands
+
+    def start(self, command: Command, on_done: OnDone | None = None) -> tuple[Sent, Answer]:
+        """Send a command, or queue it behind those it must not overlap; its answer comes in the future.
+
+        `on_done` is called in order with the data around it, before anything that follows the answer is looked at.
+        """
+        self.check()
+        sent = self.connection.submit(command)
+        answer: Answer = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(_mark_retrieved)
+        self._answers[sent.tag] = (answer, on_done)
+        if command.kind is Kind.IDLE:
+            self.has_idle_started = False
+        self.flush()
+        return sent, answer
+
+    async def finish(self, answer: Answer) -> Tagged:
+        """The tagged answer, OK or not.
+
+        Cancellation: the line is dropped, because what the answer would have meant is lost with the waiter.
+        """
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+
+    async def ask(self, command: Command, on_done: OnDone | None = None) -> Tagged:
+        """The tagged answer of a command, OK or not."""
+        _, answer = self.start(command, on_done)
+        return await self.finish(answer)
+
+    async def run(self, command: Command) -> Tagged:
+        """The OK of a command. Raises ServerRefused or Throttled for NO and BAD."""
+        tagged = await self.ask(command)
+        if not tagged.is_ok:
+            raise refusals.refusal(tagged, doing=command.kind.value)
+        return tagged
+
+    def flush(self) -> None:
+        """Write what the connection has to send, each chunk by itself (IDLE wants its own)."""
+        for chunk in self.connection.data_to_send():
+            self.stream.write(chunk)
+        self._update_due()
+
+    def _update_due(self) -> None:
+        quiet = 1 if self.has_idle_started and self.connection.is_idling else 0
+        if self._stream is not None:
+            self._stream.set_due(is_due=len(self._answers) > quiet)
+
+    # Waiting
+
+    async def stir(self) -> None:
+        """Return once anything was received, the line was lost, or `wake` was called; check your condition first.
+
+        Raises why the line is gone, in its own words: whoever waits is in the middle of something.
+        """
+        if self.error is None:
+            self._stirred.clear()
+            await self._stirred.wait()
+        if self.error is not None:
+            raise _copy_of(self.error)
+
+    def take_challenge(self) -> bytes | None:
+        """The challenge of AUTHENTICATE that came last, once."""
+        challenge, self._challenge = self._challenge, None
+        return challenge
+
+    def wake(self) -> None:
+        """Remember a wish to stop waiting, and stir whoever waits."""
+        self.is_woken = True
+        self._stirred.set()
+
+    def check(self) -> None:
+        """Raise ConnectionLost (or TlsFailed) if the line is gone."""
+        if self.error is not None:
+            raise again(self.error)
+
+    def abort(self, error: MailError | None = None) -> None:
+        """Drop the line at once."""
+        if self._stream is not None:
+            self._stream.abort(error)
+        elif self.error is None:
+            self.lose(error or ConnectionLost("the connection was dropped by us", reason="closed"))
+
+
+def _mark_retrieved(answer: Answer) -> None:
+    if not answer.cancelled():
+        answer.exception()
+
+
+def _copy_of(error: MailError) -> MailError:
+    """The same error for another waiter: one instance raised twice would pile up tracebacks."""
+    fresh = copy.copy(error) if type(error).__init__ is MailError.__init__ else error
+    fresh.__cause__ = error.__cause__
+    return fresh

@@ -1,0 +1,392 @@
+"""An account's life: one session after another, with the right wait in between.
+
+Owns what outlives a connection: the engine, the wakes, the waiting times, the refused logins, whether it is paused.
+Every error of a session ends here and becomes a state with a reason and a time of retry; an error that is our own
+fault goes up to the supervisor, which runs the account again.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from daemon.model.clock import Clock
+from daemon.model.errors import LocalProtocolError, MailError, StoreError
+from daemon.model.ids import AccountId, MailboxName
+from daemon.model.jobs import Job, JobKind
+from daemon.model.passes import Progress
+from daemon.model.settings import ImapSettings
+from daemon.model.states import AccountState, AccountStatus, WatchMode
+from daemon.service.backoff import Backoff, TokenBucket
+from daemon.service.jobs import JobBook
+from daemon.service.login import Connect, Login, ReadPassword
+from daemon.service.login_guard import LoginGuard
+from daemon.service.pace import Pace
+from daemon.service.pulse import Pulse
+from daemon.service.quiescence import OpenEngine
+from daemon.service.session import ImapSession
+from daemon.service.standing import Announce, Standing
+from daemon.service.states import AccountEvent
+from daemon.service.verdicts import LoginSpent, Verdict, Wait, verdict_on
+from daemon.service.wakes import WakeReason, Wakes
+from daemon.service.wishes import put_all_on_files
+from daemon.store.maildir.tree import MaildirTree
+from daemon.store.store import Store
+from daemon.sync.guard import HeldDeletions
+from daemon.sync.imap_pass import ImapSync
+
+_PAUSED_KEY: Final = "account.paused"
+_WAITING_KINDS: Final = (JobKind.SYNC, JobKind.RESUME, JobKind.RECONNECT)
+_CUT_SHORT_BY_SYNC: Final = frozenset({AccountState.OFFLINE, AccountState.ERROR, AccountState.HELD})
+
+
+class AccountRunner:
+    """Runs one IMAP account; implements `runner.Runner`. The event loop's thread only."""
+
+    operation_scope = "server"
+
+    def __init__(
+        self,
+        *,
+        settings: ImapSettings,
+        store: Store,
+        tree: MaildirTree,
+        open_engine: OpenEngine,
+        connect: Connect,
+        read_password: ReadPassword,
+        gate: asyncio.Semaphore,
+        jobs: JobBook,
+        announce: Announce,
+        clock: Clock,
+        pace: Pace,
+        random: Callable[[], float],
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._tree = tree
+        self._open_engine = open_engine
+        self._jobs = jobs
+        self._announce = announce
+        self._clock = clock
+        self._pace = pace
+        self._random = random
+        self._log = log
+        self._standing = Standing(
+            account=settings.id, protocol=settings.protocol, clock=clock, log=log, announce=announce
+        )
+        self._wakes = Wakes()
+        self._pulse = Pulse(clock)
+        self._guard = LoginGuard(store=store, account=settings.id, clock=clock, attempts=pace.login_attempts)
+        self._bucket = TokenBucket(
+            burst=pace.login_burst, refill_seconds=pace.login_refill_seconds, clock=clock
+        )
+        self._login = Login(
+            settings=settings,
+            connect=connect,
+            read_password=read_password,
+            guard=self._guard,
+            bucket=self._bucket,
+            gate=gate,
+            pulse=self._pulse,
+            deadline_seconds=pace.open_deadline_seconds,
+            log=log,
+        )
+        self._backoff = Backoff(
+            first_seconds=pace.retry_first_seconds, cap_seconds=pace.retry_cap_seconds, random=random
+        )
+        self._patience = Backoff(
+            first_seconds=pace.throttle_first_seconds, cap_seconds=pace.throttle_cap_seconds, random=_always
+        )
+        self._engine: ImapSync | None = None
+        self._session: ImapSession | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._attention = asyncio.Event()
+        self._is_paused = False
+        self._not_before = 0.0
+        self._tried_at = float("-inf")
+
+    # -- what others see ---------------------------------------------------------------------------------------
+
+    @property
+    def account(self) -> AccountId:
+        return self._settings.id
+
+    @property
+    def status(self) -> AccountStatus:
+        return self._standing.status
+
+    @property
+    def is_connected(self) -> bool:
+        return self._session is not None and self._session.is_connected
+
+    def watch_of(self, mailbox: MailboxName) -> WatchMode:
+        return WatchMode.POLL if self._session is None else self._session.watch_of(mailbox)
+
+    def is_stuck(self) -> bool:
+        return self._pulse.is_overdue()
+
+    def wake(self, reason: WakeReason, mailbox: MailboxName | None = None) -> None:
+        self._wakes.wake(reason, mailbox)
+
+    def note_crash(self, error: Exception, retry_at: float) -> None:
+        fault = LocalProtocolError("the account stopped by a fault of this program", reason="internal")
+        self._fail_waiting(fault)
+        self._standing.apply(
+            AccountEvent.CRASHED,
+            reason="internal",
+            detail=f"{fault} ({type(error).__name__})",
+            remedy="it is tried again; the log has the details, please report them",
+            retry_at=retry_at,
+        )
+
+    def note_clock_jump(self, spread_seconds: float) -> None:
+        if self._is_paused or self._standing.state is AccountState.AUTH_FAILED:
+            return
+        self._not_before = self._clock.monotonic() + self._random() * spread_seconds
+        if self._session is not None:
+            self._session.is_line_dead = True
+            self._standing.apply(AccountEvent.RESTARTED)
+        self._interrupt()
+
+    # -- what a person asks for --------------------------------------------------------------------------------
+
+    def request_sync(self) -> Job:
+        """A job for a pass over everything. Fails at once where only a person or time can help."""
+        job = self._jobs.open(self.account, JobKind.SYNC)
+        status = self._standing.status
+        if self._is_paused:
+            refusal = MailError("the account is paused", reason="paused")
+        elif status.state in {AccountState.THROTTLED, AccountState.AUTH_FAILED}:
+            refusal = MailError(status.detail or status.state.value, reason=status.reason)
+        else:
+            self._wakes.wake(WakeReason.REQUEST)
+            if self._session is None and status.state in _CUT_SHORT_BY_SYNC:
+                # A client that asks in a loop must not turn the waiting time into nothing.
+                self._not_before = min(self._not_before, self._tried_at + self._pace.retry_first_seconds)
+                self._attention.set()
+            return job
+        self._jobs.fail_waiting(self.account, JobKind.SYNC, refusal)
+        return self._jobs.get(job.id)
+
+    async def pause(self) -> Job:
+        """Let go of the server and stay so, over restarts too."""
+        await self._store.facts.set(self.account, _PAUSED_KEY, "1")
+        job = self._jobs.open(self.account, JobKind.PAUSE)
+        self._is_paused = True
+        self._interrupt()
+        return job
+
+    async def resume(self) -> Job:
+        """Go on, with refused logins forgotten."""
+        await self._store.facts.set(self.account, _PAUSED_KEY, None)
+        job = self._jobs.open(self.account, JobKind.RESUME)
+        self._is_paused = False
+        if self.is_connected:
+            self._jobs.finish(self._jobs.begin(self.account, JobKind.RESUME))
+            return self._jobs.get(job.id)
+        await self._start_over()
+        return job
+
+    async def reconnect(self) -> Job:
+        """Drop the line, forget refused logins and waiting times, connect at once."""
+        job = self._jobs.open(self.account, JobKind.RECONNECT)
+        if self._is_paused:
+            refusal = MailError("the account is paused", reason="paused", remedy="resume it")
+            self._jobs.fail_waiting(self.account, JobKind.RECONNECT, refusal)
+            return self._jobs.get(job.id)
+        await self._start_over()
+        return job
+
+    @property
+    def held(self) -> Mapping[MailboxName, HeldDeletions]:
+        """Deletions that wait for a person, as of the last pass."""
+        return {} if self._engine is None else self._engine.held
+
+    async def approve(self, mailbox: MailboxName) -> Job:
+        """Let the held deletions of a mailbox go on, in a pass at once."""
+        if self._engine is not None:
+            await self._engine.approve(mailbox)
+        return self.request_sync()
+
+    async def _start_over(self) -> None:
+        await self._guard.forget_refusals()
+        await self._guard.keep_throttle(None)
+        self._backoff.reset()
+        self._patience.reset()
+        self._bucket.give_one()
+        self._not_before = 0.0
+        self._standing.apply(AccountEvent.RESTARTED)
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self._attention.set()
+
+    # -- the life ----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep the account in step until cancelled.
+
+        Raises:
+            LocalProtocolError: Our own fault; may be run again.
+        """
+        self._engine = None  # after a crash its memory is not to be trusted
+        self._is_paused = await self._store.facts.get(self.account, _PAUSED_KEY) is not None
+        if self._standing.state is AccountState.ERROR and not self._is_paused:
+            self._standing.apply(AccountEvent.RESTARTED)
+        while True:
+            self._attention.clear()
+            if self._is_paused:
+                await self._rest()
+            elif await self._is_time():
+                await self._attempt()
+
+    async def _rest(self) -> None:
+        self._pulse.rest()
+        self._standing.apply(AccountEvent.PAUSED)
+        self._jobs.finish(self._jobs.begin(self.account, JobKind.PAUSE))
+        self._fail_waiting(MailError("the account is paused", reason="paused"))
+        await self._attention.wait()
+
+    async def _is_time(self) -> bool:
+        """True when the next attempt is due; False when a person's wish came first."""
+        self._pulse.rest()
+        patience = await self._guard.throttled_seconds(self._pace.throttle_cap_seconds)
+        if patience > 0.0:
+            self._not_before = max(self._not_before, self._clock.monotonic() + patience)
+            if self._standing.state is not AccountState.THROTTLED:
+                self._standing.apply(
+                    AccountEvent.THROTTLED,
+                    reason="throttled",
+                    detail="the server asked for patience before this start",
+                    retry_at=self._clock.now() + patience,
+                )
+        while (left := self._seconds_left()) > 0.0:
+            try:
+                async with asyncio.timeout(left):
+                    await self._attention.wait()
+            except TimeoutError:
+                continue
+            return False
+        return True
+
+    def _seconds_left(self) -> float:
+        return max(self._not_before - self._clock.monotonic(), self._bucket.wait_seconds())
+
+    async def _attempt(self) -> None:
+        """One session, to its end."""
+        self._tried_at = self._clock.monotonic()
+        try:
+            engine = await self._ready_engine()
+            session = ImapSession(
+                settings=self._settings,
+                store=self._store,
+                engine=engine,
+                login=self._login,
+                standing=self._standing,
+                wakes=self._wakes,
+                jobs=self._jobs,
+                pulse=self._pulse,
+                announce=self._announce,
+                clock=self._clock,
+                pace=self._pace,
+                log=self._log,
+            )
+            await self._run_session(session)
+        except LocalProtocolError:
+            raise
+        except MailError as exc:
+            await self._settle(exc)
+
+    async def _ready_engine(self) -> ImapSync:
+        """The engine, its local recovery done."""
+        if self._engine is None:
+            engine = self._open_engine(self._settings, self._note_progress)
+            await engine.recover()
+            wishes = await self._store.operations.pending(self.account)
+            await put_all_on_files(self._store, self._tree, wishes)
+            self._engine = engine
+        return self._engine
+
+    async def _run_session(self, session: ImapSession) -> None:
+        """Run it as a task of its own, so that a person's wish can end it and leave us running."""
+        self._session = session
+        self._task = asyncio.create_task(session.run(), name=f"session:{self.account}")
+        try:
+            await self._task
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+            self._log.debug("session.interrupted")
+        finally:
+            if session.life_seconds >= self._pace.settled_after_seconds:
+                self._backoff.reset()
+                self._patience.reset()
+                self._bucket.fill()
+            self._session = self._task = None
+        if _is_cancelled():  # the session may have ended by an error of its own at that very moment
+            raise asyncio.CancelledError
+
+    def _note_progress(self, progress: Progress) -> None:
+        if self._session is None:
+            self._pulse.beat()
+        else:
+            self._session.note_progress(progress)
+
+    # -- after an error ----------------------------------------------------------------------------------------
+
+    async def _settle(self, error: MailError) -> None:
+        verdict = verdict_on(error)
+        delay = self._delay(verdict)
+        now = self._clock.now()
+        if verdict.wait is Wait.THROTTLE:
+            with suppress(StoreError):  # a full disk must not turn patience into a crash
+                await self._guard.keep_throttle(now + delay)
+        self._not_before = self._clock.monotonic() + delay
+        self._fail_waiting(error)
+        is_final = isinstance(error, LoginSpent)
+        self._standing.apply(
+            verdict.event,
+            reason=verdict.reason,
+            detail=verdict.detail,
+            remedy=verdict.remedy,
+            retry_at=None if is_final else now + max(delay, self._bucket.wait_seconds()),
+        )
+
+    def _delay(self, verdict: Verdict) -> float:
+        match verdict.wait:
+            case Wait.BACKOFF:
+                return self._backoff.next_delay()
+            case Wait.TRUST:
+                return self._pace.trust_retry_seconds
+            case Wait.THROTTLE:
+                own = self._patience.next_delay()
+                asked = own if verdict.asked_seconds is None else verdict.asked_seconds
+                return min(self._pace.throttle_cap_seconds, asked)
+            case Wait.STORE:
+                return self._pace.store_retry_seconds
+            case Wait.HELD:
+                return self._pace.held_retry_seconds
+            case Wait.CREDENTIAL:
+                return self._pace.secret_retry_seconds
+            case Wait.LOGIN:
+                return self._backoff.next_delay()
+            case Wait.PERSON:
+                return self._pace.secret_check_seconds
+
+    def _fail_waiting(self, error: MailError) -> None:
+        for kind in _WAITING_KINDS:
+            self._jobs.fail_waiting(self.account, kind, error)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _always() -> float:
+    return 1.0

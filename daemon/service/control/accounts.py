@@ -1,0 +1,95 @@
+"""Accounts as clients see and steer them: jobs, and the mailboxes of each."""
+
+from collections.abc import Mapping
+
+from daemon.model.clock import Clock
+from daemon.model.errors import NotFound
+from daemon.model.ids import INBOX, AccountId, MailboxName
+from daemon.model.jobs import Job
+from daemon.model.mailbox import MailboxCounts, MailboxRecord
+from daemon.model.service_status import MailboxStatus, last_sync_age_seconds
+from daemon.model.states import WatchMode
+from daemon.service.jobs import JobBook
+from daemon.service.runner import Runner
+from daemon.store.store import Store
+from daemon.sync.guard import HeldDeletions
+
+_EMPTY = MailboxCounts(total=0, unread=0)
+
+
+class AccountsControl:
+    """Hands wishes to the runners and reads the store."""
+
+    def __init__(
+        self, *, store: Store, runners: Mapping[AccountId, Runner], jobs: JobBook, clock: Clock
+    ) -> None:
+        self._store = store
+        self._runners = runners
+        self._jobs = jobs
+        self._clock = clock
+
+    async def request_sync(self, account: str, *, wait_seconds: float | None) -> Job:
+        """A job that is done when a full pass begun from now on is quiet."""
+        return await self._jobs.wait(self._runner(account).request_sync().id, wait_seconds)
+
+    async def pause(self, account: str, *, wait_seconds: float | None) -> Job:
+        """A job that is done when the line is down; durable."""
+        job = await self._runner(account).pause()
+        return await self._jobs.wait(job.id, wait_seconds)
+
+    async def resume(self, account: str, *, wait_seconds: float | None) -> Job:
+        """A job that is done when the account is logged in; durable."""
+        job = await self._runner(account).resume()
+        return await self._jobs.wait(job.id, wait_seconds)
+
+    async def reconnect(self, account: str, *, wait_seconds: float | None) -> Job:
+        """A job that is done when a new line is logged in."""
+        job = await self._runner(account).reconnect()
+        return await self._jobs.wait(job.id, wait_seconds)
+
+    def held_deletions(self, account: str) -> tuple[HeldDeletions, ...]:
+        """What waits for a person, by mailbox."""
+        held = self._runner(account).held
+        return tuple(held[name] for name in sorted(held))
+
+    async def approve_deletions(self, account: str, mailbox: str, *, wait_seconds: float | None) -> Job:
+        """A job that is done when a pass has carried them out. NotFound(reason=hold_unknown) when none wait."""
+        runner = self._runner(account)
+        if mailbox not in runner.held:
+            raise NotFound(f"no deletions are held in {mailbox[:200]!r}", reason="hold_unknown")
+        job = await runner.approve(MailboxName(mailbox))
+        return await self._jobs.wait(job.id, wait_seconds)
+
+    def job(self, job_id: str) -> Job:
+        """A job as it is now."""
+        return self._jobs.get(job_id)
+
+    async def list_mailboxes(self, account: str) -> tuple[MailboxStatus, ...]:
+        """INBOX first, then by name."""
+        runner = self._runner(account)
+        records = await self._store.mailboxes.list(runner.account)
+        counts = await self._store.mailboxes.counts(runner.account)
+        age = last_sync_age_seconds(runner.status, self._clock.now())
+        return tuple(
+            _status_of(record, counts.get(record.name, _EMPTY), runner.watch_of(record.name), age)
+            for record in sorted(records, key=lambda record: _rank(record.name))
+        )
+
+    def _runner(self, account: str) -> Runner:
+        runner = self._runners.get(AccountId(account))
+        if runner is None:
+            raise NotFound(f"there is no account {account[:64]!r}", reason="account_unknown")
+        return runner
+
+
+def _status_of(
+    record: MailboxRecord, counts: MailboxCounts, watch: WatchMode, age_seconds: float | None
+) -> MailboxStatus:
+    is_live = watch is not WatchMode.POLL
+    return MailboxStatus(
+        record=record, counts=counts, watch=watch, lag_seconds=0.0 if is_live else age_seconds
+    )
+
+
+def _rank(name: MailboxName) -> tuple[bool, str]:
+    return name != INBOX, name

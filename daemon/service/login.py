@@ -1,0 +1,80 @@
+"""Logging in: secret, connection, authentication, in this order and within every limit.
+
+No more handshakes at once than the gate allows, no more logins than the bucket allows, no attempt with a secret that
+was refused often enough. Used by the service and by a single pass alike.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from structlog.typing import FilteringBoundLogger
+
+from daemon.model.errors import AuthenticationFailed
+from daemon.model.secret import Secret
+from daemon.model.settings import AccountSettings
+from daemon.net.imap.client import ImapClient
+from daemon.service.backoff import TokenBucket
+from daemon.service.login_guard import LoginGuard
+from daemon.service.pulse import Pulse
+from daemon.service.verdicts import LoginSpent
+
+Connect = Callable[[AccountSettings, FilteringBoundLogger], Awaitable[ImapClient]]
+ReadPassword = Callable[[AccountSettings], Awaitable[Secret]]
+
+
+class Login:
+    """The way in to one account."""
+
+    def __init__(
+        self,
+        *,
+        settings: AccountSettings,
+        connect: Connect,
+        read_password: ReadPassword,
+        guard: LoginGuard,
+        bucket: TokenBucket,
+        gate: asyncio.Semaphore,
+        pulse: Pulse,
+        deadline_seconds: float,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._settings = settings
+        self._connect = connect
+        self._read_password = read_password
+        self._guard = guard
+        self._bucket = bucket
+        self._gate = gate
+        self._pulse = pulse
+        self._deadline = deadline_seconds
+        self._log = log
+
+    async def log_in(self) -> ImapClient:
+        """A client in authenticated state; its owner must log out or abort.
+
+        Raises:
+            LoginSpent: The secret was refused too often, just now or before; wait for a person.
+            AuthenticationFailed: Refused, with the server's words; attempts are left.
+            MailError: Anything else of connecting and reading the secret.
+        """
+        secret = await self._read_password(self._settings)
+        if await self._guard.is_spent(secret):
+            raise LoginSpent(await self._guard.last_words() or "the server did not accept the login")
+        self._pulse.rest()  # waiting for one's turn is not being stuck
+        async with self._gate:
+            self._pulse.expect(self._deadline)
+            client = await self._connect(self._settings, self._log)
+            try:
+                self._bucket.take()
+                await client.authenticate(self._settings.username, secret)
+            except AuthenticationFailed as exc:
+                client.abort()
+                if exc.reason == "auth_unsupported":  # nothing was sent, so nothing was refused
+                    raise
+                if await self._guard.count_refusal(secret, str(exc)):
+                    raise
+                raise LoginSpent(str(exc), reason=exc.reason, remedy=exc.remedy) from exc
+            except BaseException:
+                client.abort()
+                raise
+        await self._guard.forget_refusals()
+        return client

@@ -1,0 +1,153 @@
+"""One pass for each account and no more: what `mailsyncd sync` does when no service runs.
+
+Accounts run side by side and fail each for itself. No IDLE, no schedule, no state events: when it returns, it is over.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from structlog.typing import FilteringBoundLogger
+
+from daemon.model.clock import Clock
+from daemon.model.errors import LocalProtocolError, MailError, Throttled
+from daemon.model.ids import AccountId
+from daemon.model.passes import PassResult, Progress
+from daemon.model.settings import ImapSettings, Pop3Settings
+from daemon.service.backoff import TokenBucket
+from daemon.service.login import Connect, Login, ReadPassword
+from daemon.service.login_guard import LoginGuard
+from daemon.service.pace import Pace
+from daemon.service.pulse import Pulse
+from daemon.service.quiescence import OnProgress, OpenEngine, run_to_quiescence
+from daemon.store.store import Store
+
+
+def show_nothing(progress: Progress) -> None:
+    """For callers that do not care how far it is."""
+
+
+class OneShot:
+    """Syncs accounts once; what they share is given at the start."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        connect: Connect,
+        open_engine: OpenEngine,
+        read_password: ReadPassword,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        pace: Pace | None = None,
+        on_progress: OnProgress = show_nothing,
+    ) -> None:
+        self._store = store
+        self._connect = connect
+        self._open_engine = open_engine
+        self._read_password = read_password
+        self._clock = clock
+        self._log = log
+        self._pace = pace or Pace()
+        self._on_progress = on_progress
+        self._gate = asyncio.Semaphore(self._pace.handshakes_at_once)
+
+    async def run(
+        self, accounts: Sequence[ImapSettings | Pop3Settings]
+    ) -> Mapping[AccountId, PassResult | MailError]:
+        """What each account did, or why it could not; an error of one is never raised.
+
+        Cancellation:
+            Ends all of them; what was done so far stays done.
+        """
+        async with asyncio.TaskGroup() as group:
+            tasks = {
+                settings.id: group.create_task(self._sync(settings), name=f"sync:{settings.id}")
+                for settings in accounts
+            }
+        return {account: task.result() for account, task in tasks.items()}
+
+    async def _sync(self, settings: ImapSettings | Pop3Settings) -> PassResult | MailError:
+        log = self._log.bind(account=settings.id)
+        try:
+            return await self._sync_imap(_imap_only(settings), log)
+        except MailError as exc:
+            log.warning("account.failed", reason=exc.reason)
+            return exc
+        except Exception as exc:  # this is the supervisor of a single pass: the others go on
+            log.exception("account.crashed")
+            fault = LocalProtocolError(
+                f"a fault of this program ({type(exc).__name__}); the log has the details"
+            )
+            fault.__cause__ = exc
+            return fault
+
+    async def _sync_imap(self, settings: ImapSettings, log: FilteringBoundLogger) -> PassResult:
+        guard = LoginGuard(
+            store=self._store, account=settings.id, clock=self._clock, attempts=self._pace.login_attempts
+        )
+        patience = await guard.throttled_seconds(self._pace.throttle_cap_seconds)
+        if patience > 0.0:
+            raise Throttled(
+                f"the server asked for patience; {patience:.0f} seconds are left",
+                status="NO",
+                retry_after_seconds=patience,
+            )
+        engine = self._open_engine(settings, self._on_progress)
+        await engine.recover()
+        client = await self._login(settings, guard, log).log_in()
+        try:
+            return await run_to_quiescence(engine, client, passes_limit=self._pace.passes_limit)
+        finally:
+            await client.logout()
+
+    def _login(self, settings: ImapSettings, guard: LoginGuard, log: FilteringBoundLogger) -> Login:
+        pace = self._pace
+        return Login(
+            settings=settings,
+            connect=self._connect,
+            read_password=self._read_password,
+            guard=guard,
+            bucket=TokenBucket(
+                burst=pace.login_burst, refill_seconds=pace.login_refill_seconds, clock=self._clock
+            ),
+            gate=self._gate,
+            pulse=Pulse(self._clock),
+            deadline_seconds=pace.open_deadline_seconds,
+            log=log,
+        )
+
+
+async def sync_once(
+    accounts: Sequence[ImapSettings | Pop3Settings],
+    *,
+    store: Store,
+    connect: Connect,
+    open_engine: OpenEngine,
+    read_password: ReadPassword,
+    clock: Clock,
+    log: FilteringBoundLogger,
+    pace: Pace | None = None,
+    on_progress: OnProgress = show_nothing,
+) -> Mapping[AccountId, PassResult | MailError]:
+    """What each account did in passes to quiescence, or why it could not, in the order given."""
+    shot = OneShot(
+        store=store,
+        connect=connect,
+        open_engine=open_engine,
+        read_password=read_password,
+        clock=clock,
+        log=log,
+        pace=pace,
+        on_progress=on_progress,
+    )
+    return await shot.run(accounts)
+
+
+def _imap_only(settings: ImapSettings | Pop3Settings) -> ImapSettings:
+    if isinstance(settings, ImapSettings):
+        return settings
+    raise MailError(
+        f"this version does not serve {settings.protocol.upper()} accounts yet",
+        reason="protocol_unsupported",
+        remedy='remove the account from the configuration, or set protocol = "imap"',
+    )

@@ -1,0 +1,87 @@
+"""Wakes: why an account should look, gathered until it does.
+
+Any number of wakes before the account looks are one; none is lost. Waking never blocks. The event loop's thread only.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from daemon.model.ids import MailboxName
+
+
+class WakeReason(StrEnum):
+    """Who asks for a look."""
+
+    SCHEDULE = "schedule"
+    LOCAL = "local"
+    OPERATION = "operation"
+    REQUEST = "request"
+
+
+LOCAL_REASONS: Final = frozenset({WakeReason.LOCAL, WakeReason.REQUEST})
+"""Reasons to look at directories whose stamp says that nothing changed. An operation is found by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """What is to be looked at. `only` None means every mailbox; an empty set means nothing."""
+
+    only: frozenset[MailboxName] | None = frozenset()
+    reasons: frozenset[WakeReason] = frozenset()
+
+    @property
+    def is_empty(self) -> bool:
+        return self.only is not None and not self.only
+
+    @property
+    def is_everything(self) -> bool:
+        return self.only is None
+
+    @property
+    def may_be_local(self) -> bool:
+        """Whether something on our side may have changed."""
+        return bool(self.reasons & LOCAL_REASONS)
+
+    def plus(self, reason: WakeReason, mailbox: MailboxName | None) -> "Agenda":
+        """With one more wake; `mailbox` None is every mailbox."""
+        only = None if mailbox is None or self.only is None else self.only | {mailbox}
+        return Agenda(only, self.reasons | {reason})
+
+
+NOTHING: Final = Agenda()
+EVERYTHING: Final = Agenda(None)
+
+
+class Wakes:
+    """Gathers wakes and rings whoever listens."""
+
+    __slots__ = ("_agenda", "_ring")
+
+    def __init__(self) -> None:
+        self._agenda = NOTHING
+        self._ring: Callable[[], None] | None = None
+
+    def wake(self, reason: WakeReason, mailbox: MailboxName | None = None) -> None:
+        """Ask for a look at `mailbox`, or at every one."""
+        self._agenda = self._agenda.plus(reason, mailbox)
+        if self._ring is not None:
+            self._ring()
+
+    def take(self) -> Agenda:
+        """What has gathered; from here on it is the taker's to do."""
+        agenda, self._agenda = self._agenda, NOTHING
+        return agenda
+
+    @contextmanager
+    def ringing(self, ring: Callable[[], None]) -> Iterator[None]:
+        """Call `ring` at each wake meanwhile, and at once when something has gathered already."""
+        self._ring = ring
+        if not self._agenda.is_empty:
+            ring()
+        try:
+            yield
+        finally:
+            self._ring = None

@@ -1,0 +1,385 @@
+"""Base: what both sides last agreed on, message by message, and the rows of the messages themselves.
+
+Each call is one index transaction, and each may be repeated: a pass that was killed after its commit does the same
+again and changes nothing. Planning, files and servers are elsewhere; nothing here decides what is right.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from daemon.model.envelope import Content
+from daemon.model.events import NewEvent
+from daemon.model.flags import FlagSet
+from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId, ModSeq, Uid, UidValidity
+from daemon.model.views import BaseEntry, BaseState, BaseView
+from daemon.store.arrivals import ArrivalWriter
+from daemon.store.encoding import (
+    chunks,
+    flags_from_text,
+    flags_to_text,
+    from_ms,
+    id_from_bytes,
+    id_to_bytes,
+    to_ms,
+)
+from daemon.store.mailboxes import find_mailbox, require_mailbox
+from daemon.store.message_rows import remove_messages, set_flags
+from daemon.store.readers import Readers
+from daemon.store.tables_index import CONTENT, MAILBOX, MESSAGE, PLACEMENT
+from daemon.store.tables_state import NAME
+from daemon.store.transactions import IndexTx, StateTx
+from daemon.store.writer import Writer
+
+Binding = tuple[MessageId, Uid | None, BaseState, FlagSet | None]
+"""Message, its new UID, how far both sides agree, and the flags both have (None: as they were)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A message whose file is durably in place. `flags` are the file's, `base_flags` what both sides have (None: the
+    same). `uid` is None where the server did not say it.
+    """
+
+    message_id: MessageId
+    uid: Uid | None
+    maildir_name: MaildirName
+    flags: FlagSet
+    base_flags: FlagSet | None = None
+    content: Content
+    internal_date: int
+    mod_seq: ModSeq | None = None
+    state: BaseState = BaseState.SYNCED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagUpdate:
+    """New flags of a message: `flags` shown (the file's), `base_flags` agreed on. None leaves what is stored."""
+
+    message_id: MessageId
+    flags: FlagSet | None = None
+    base_flags: FlagSet | None = None
+    mod_seq: ModSeq | None = None
+
+
+class BaseRoom:
+    """Base views, and the confirmations that move them."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer: Final = writer
+        self._readers: Final = readers
+
+    async def load(self, account: AccountId, mailbox: MailboxName) -> BaseView:
+        """All entries of the mailbox; an empty view for an unknown one.
+
+        An entry under another UIDVALIDITY than the mailbox's has lost its UID: it comes as unmatched, without one.
+        """
+        return await self._readers.index(lambda connection: _load(connection, account, mailbox))
+
+    async def confirm(
+        self,
+        account: AccountId,
+        mailbox: MailboxName,
+        uid_validity: UidValidity | None,
+        arrivals: Sequence[Arrival],
+        events: Sequence[NewEvent] = (),
+    ) -> frozenset[MessageId]:
+        """Store content, message and placement of each arrival; gives the ids of those that were *not* taken, because
+        another message holds their UID.
+
+        A message known already is brought up to date; one that lies in another mailbox has moved here. Where the
+        unique name is known under another id, that message is meant and keeps its id. `message.new` is written only
+        for messages not known before.
+        """
+
+        def work(tx: IndexTx) -> frozenset[MessageId]:
+            mailbox_id = require_mailbox(tx.connection, account, mailbox)
+            return ArrivalWriter(tx, account, mailbox_id, uid_validity).write(arrivals, events)
+
+        return await self._writer.index(work)
+
+    async def record_flags(
+        self,
+        account: AccountId,
+        mailbox: MailboxName,
+        updates: Sequence[FlagUpdate],
+        events: Sequence[NewEvent] = (),
+    ) -> None:
+        """Store new flags; rows that have them already are not written, unknown messages are passed over."""
+
+        def work(tx: IndexTx) -> None:
+            shown = [
+                (id_to_bytes(update.message_id), update.flags)
+                for update in updates
+                if update.flags is not None
+            ]
+            set_flags(tx, shown)
+            _set_base_flags(tx, updates)
+            tx.add_events(events)
+
+        await self._writer.index(work)
+
+    async def bind(
+        self,
+        account: AccountId,
+        mailbox: MailboxName,
+        uid_validity: UidValidity | None,
+        bindings: Sequence[Binding],
+        events: Sequence[NewEvent] = (),
+    ) -> None:
+        """Give messages that are here their place on the server; unknown messages are passed over.
+
+        Whatever row stood at such a UID gives way: a failed one is settled by this, another message's is void.
+        """
+
+        def work(tx: IndexTx) -> None:
+            mailbox_id = require_mailbox(tx.connection, account, mailbox)
+            for part in chunks(bindings):
+                _bind(tx, mailbox_id, uid_validity, part)
+            tx.add_events(events)
+
+        await self._writer.index(work)
+
+    async def record_failed(
+        self,
+        account: AccountId,
+        mailbox: MailboxName,
+        uid_validity: UidValidity,
+        uid: Uid,
+        flags: FlagSet,
+        reason: str,
+        retry_at: float | None,
+    ) -> None:
+        """Note that a UID could not be fetched; a UID whose message is here stays as it is."""
+        values = {
+            "state": BaseState.FAILED.value,
+            "flags": flags_to_text(flags),
+            "reason": reason,
+            "retry_at_ms": to_ms(retry_at) if retry_at is not None else None,
+        }
+
+        def work(tx: IndexTx) -> None:
+            mailbox_id = require_mailbox(tx.connection, account, mailbox)
+            at_uid = (
+                PLACEMENT.c.mailbox_id == mailbox_id,
+                PLACEMENT.c.uid_validity == uid_validity,
+                PLACEMENT.c.uid == uid,
+            )
+            row = tx.connection.execute(select(PLACEMENT.c.id, PLACEMENT.c.state).where(*at_uid)).first()
+            if row is None:
+                tx.connection.execute(
+                    insert(PLACEMENT).values(
+                        mailbox_id=mailbox_id, uid_validity=uid_validity, uid=uid, **values
+                    )
+                )
+            elif row.state == BaseState.FAILED.value:
+                tx.connection.execute(update(PLACEMENT).where(PLACEMENT.c.id == row.id).values(values))
+
+        await self._writer.index(work)
+
+    async def set_state(
+        self, account: AccountId, mailbox: MailboxName, message_id: MessageId, state: BaseState
+    ) -> None:
+        """Store how far both sides agree on a message; an unknown one is passed over.
+
+        `MARKED` is set before the message is buried: its UID's row then outlives the message.
+        """
+
+        def work(tx: IndexTx) -> None:
+            tx.connection.execute(
+                update(PLACEMENT)
+                .where(PLACEMENT.c.message_id == id_to_bytes(message_id))
+                .values(state=state.value)
+            )
+
+        await self._writer.index(work)
+
+    async def clear_placements(self, account: AccountId, mailbox: MailboxName) -> None:
+        """Forget every UID of the mailbox. Its messages stay, unmatched until they are bound again; rows without a
+        message go.
+        """
+
+        def work(tx: IndexTx) -> None:
+            mailbox_id = require_mailbox(tx.connection, account, mailbox)
+            here = PLACEMENT.c.mailbox_id == mailbox_id
+            with_message = PLACEMENT.c.message_id.in_(select(MESSAGE.c.id))
+            tx.connection.execute(
+                delete(PLACEMENT).where(here, PLACEMENT.c.message_id.is_(None) | ~with_message)
+            )
+            tx.connection.execute(
+                update(PLACEMENT)
+                .where(here)
+                .values(uid=None, uid_validity=None, mod_seq=None, state=BaseState.UNMATCHED.value)
+            )
+
+        await self._writer.index(work)
+
+    async def remove(
+        self,
+        account: AccountId,
+        mailbox: MailboxName,
+        message_ids: Collection[MessageId] = (),
+        uids: Collection[Uid] = (),
+        events: Sequence[NewEvent] = (),
+    ) -> None:
+        """Remove messages by id, and whatever stands at the given UIDs; what is unknown counts as removed."""
+
+        def work(tx: IndexTx) -> None:
+            mailbox_id = find_mailbox(tx.connection, account, mailbox)
+            ids = {id_to_bytes(message_id) for message_id in message_ids}
+            if mailbox_id is not None:
+                ids |= _clear_uids(tx, mailbox_id, uids)
+            removed = remove_messages(tx, sorted(ids))
+            names = [row.maildir_name for row in removed if row.mailbox_id == mailbox_id]
+            if names:
+                tx.later(lambda state: _forget_names(state, account, mailbox, names))
+            tx.add_events(events)
+
+        await self._writer.index(work)
+
+
+def _load(connection: Connection, account: AccountId, mailbox: MailboxName) -> BaseView:
+    record = connection.execute(
+        select(MAILBOX.c.id, MAILBOX.c.uid_validity, MAILBOX.c.uid_next, MAILBOX.c.highest_mod_seq).where(
+            MAILBOX.c.account == account, MAILBOX.c.name == mailbox
+        )
+    ).first()
+    if record is None:
+        return BaseView(mailbox=mailbox, uid_validity=None, uid_next=None, highest_mod_seq=None)
+    rows = connection.execute(
+        select(
+            PLACEMENT.c.message_id,
+            PLACEMENT.c.uid_validity,
+            PLACEMENT.c.uid,
+            PLACEMENT.c.state,
+            PLACEMENT.c.flags,
+            PLACEMENT.c.retry_at_ms,
+            MESSAGE.c.maildir_name,
+            CONTENT.c.wire_size,
+        )
+        .select_from(
+            PLACEMENT.outerjoin(MESSAGE, MESSAGE.c.id == PLACEMENT.c.message_id).outerjoin(
+                CONTENT, CONTENT.c.id == MESSAGE.c.content_id
+            )
+        )
+        .where(PLACEMENT.c.mailbox_id == record.id)
+        .order_by(PLACEMENT.c.uid)
+    )
+    states = {state.value: state for state in BaseState}
+    entries = []
+    for message_id, validity, uid, state, flags, retry_at_ms, maildir_name, wire_size in rows:
+        is_void = uid is None or validity != record.uid_validity
+        if is_void and message_id is None:
+            continue  # a UID that could not be fetched, under a numbering that is gone
+        entries.append(
+            BaseEntry(
+                message_id=id_from_bytes(message_id) if message_id is not None else None,
+                uid=None if is_void else Uid(uid),
+                maildir_name=MaildirName(maildir_name) if maildir_name is not None else None,
+                flags=flags_from_text(flags),
+                state=BaseState.UNMATCHED if uid is not None and is_void else states[state],
+                wire_size=wire_size or 0,
+                retry_at=from_ms(retry_at_ms) if retry_at_ms is not None else None,
+            )
+        )
+    return BaseView(
+        mailbox=mailbox,
+        uid_validity=record.uid_validity,
+        uid_next=record.uid_next,
+        highest_mod_seq=record.highest_mod_seq,
+        entries=tuple(entries),
+    )
+
+
+_SET_BASE: Final = (
+    update(PLACEMENT)
+    .where(PLACEMENT.c.id == bindparam("row_id"))
+    .values(flags=bindparam("new_flags"), mod_seq=bindparam("new_mod_seq"))
+)
+
+
+def _set_base_flags(tx: IndexTx, updates: Sequence[FlagUpdate]) -> None:
+    wanted = {
+        id_to_bytes(update.message_id): update
+        for update in updates
+        if update.base_flags is not None or update.mod_seq is not None
+    }
+    for part in chunks(wanted):
+        changes: list[dict[str, Any]] = []
+        for row in tx.connection.execute(
+            select(PLACEMENT.c.id, PLACEMENT.c.message_id, PLACEMENT.c.flags, PLACEMENT.c.mod_seq).where(
+                PLACEMENT.c.message_id.in_(part)
+            )
+        ):
+            update_ = wanted[row.message_id]
+            flags = flags_to_text(update_.base_flags) if update_.base_flags is not None else row.flags
+            mod_seq = update_.mod_seq if update_.mod_seq is not None else row.mod_seq
+            if (flags, mod_seq) != (row.flags, row.mod_seq):
+                changes.append({"row_id": row.id, "new_flags": flags, "new_mod_seq": mod_seq})
+        if changes:
+            tx.connection.execute(_SET_BASE, changes)
+
+
+def _bind(
+    tx: IndexTx, mailbox_id: int, uid_validity: UidValidity | None, bindings: Sequence[Binding]
+) -> None:
+    wanted = {id_to_bytes(message_id): binding for binding in bindings for message_id in binding[:1]}
+    known = tx.connection.execute(
+        select(MESSAGE.c.id, MESSAGE.c.flags, PLACEMENT.c.flags.label("base_flags"))
+        .select_from(MESSAGE.outerjoin(PLACEMENT, PLACEMENT.c.message_id == MESSAGE.c.id))
+        .where(MESSAGE.c.id.in_(list(wanted)), MESSAGE.c.mailbox_id == mailbox_id)
+    ).all()
+    tx.connection.execute(delete(PLACEMENT).where(PLACEMENT.c.message_id.in_([row.id for row in known])))
+    rows: list[dict[str, Any]] = []
+    for row in known:
+        _, uid, state, flags = wanted[row.id]
+        kept = row.base_flags if row.base_flags is not None else row.flags
+        rows.append(
+            {
+                "mailbox_id": mailbox_id,
+                "uid_validity": uid_validity if uid is not None else None,
+                "uid": uid,
+                "message_id": row.id,
+                "state": state.value,
+                "flags": flags_to_text(flags) if flags is not None else kept,
+            }
+        )
+    uids = [row["uid"] for row in rows if row["uid"] is not None]
+    at_uids = (
+        PLACEMENT.c.mailbox_id == mailbox_id,
+        PLACEMENT.c.uid_validity == uid_validity,
+        PLACEMENT.c.uid.in_(uids),
+    )
+    has_message = PLACEMENT.c.message_id.in_(select(MESSAGE.c.id))
+    tx.connection.execute(
+        update(PLACEMENT)
+        .where(*at_uids, has_message)
+        .values(uid=None, uid_validity=None, state=BaseState.UNMATCHED.value)
+    )
+    tx.connection.execute(delete(PLACEMENT).where(*at_uids))
+    if rows:
+        tx.connection.execute(insert(PLACEMENT), rows)
+
+
+def _clear_uids(tx: IndexTx, mailbox_id: int, uids: Collection[Uid]) -> set[bytes]:
+    """Rows at these UIDs removed, whatever UIDVALIDITY; the ids of messages they named."""
+    ids: set[bytes] = set()
+    for part in chunks(uids):
+        at_uids = (PLACEMENT.c.mailbox_id == mailbox_id, PLACEMENT.c.uid.in_(part))
+        named = tx.connection.execute(select(PLACEMENT.c.message_id).where(*at_uids)).scalars()
+        ids.update(raw for raw in named if raw is not None)
+        tx.connection.execute(delete(PLACEMENT).where(*at_uids))
+    return ids
+
+
+def _forget_names(
+    tx: StateTx, account: AccountId, mailbox: MailboxName, names: Sequence[MaildirName]
+) -> None:
+    for part in chunks(names):
+        tx.connection.execute(
+            delete(NAME).where(
+                NAME.c.account == account, NAME.c.mailbox == mailbox, NAME.c.maildir_name.in_(part)
+            )
+        )

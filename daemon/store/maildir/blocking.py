@@ -1,0 +1,260 @@
+"""What `tree.MaildirTree` does in the pools: each method one whole job on the tree, from opening to syncing.
+
+Every call blocks. Calls for different mailboxes may run at once; for one mailbox they may too, for no step relies on
+a name still being where it was.
+"""
+
+import dataclasses
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from daemon.model.clock import Clock
+from daemon.model.errors import StoreError
+from daemon.model.flags import FlagSet
+from daemon.model.ids import INBOX, MaildirName
+from daemon.model.views import LocalEntry
+from daemon.store.maildir import delivery, flags, identity, keywords, names, reading, rename, scan
+from daemon.store.maildir import folder as folders
+from daemon.store.maildir.errors import MessageGone, NameTaken, disk_errors
+from daemon.store.maildir.flags import FlagChange, FlagResult
+from daemon.store.maildir.folder import Access, Folder
+from daemon.store.maildir.identity import Identity
+from daemon.store.maildir.keywords import KeywordMap
+from daemon.store.maildir.scan import DirStamp, Missing, Scan, Twin
+from daemon.store.maildir.tmpfile import StagedFile
+
+_FOLDER_MARK: Final = "maildirfolder"  # Maildir++: tells a delivery agent that this is no root
+_REMOVABLE: Final = frozenset({identity.ID_FILE, _FOLDER_MARK})
+
+
+class BlockingTree:
+    """The jobs of one account's tree."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        layout: names.Layout,
+        expected: Identity,
+        access: Access,
+        maker: names.NameMaker,
+        clock: Clock,
+    ) -> None:
+        self.root = root
+        self.layout = layout
+        self._expected = expected
+        self._access = access
+        self._maker = maker
+        self._clock = clock
+        self.maps: dict[str, KeywordMap] = {}
+
+    def check_identity(self, directory: str) -> int:
+        with Folder(self.root, directory) as folder:
+            return identity.check(folder, self._expected).generation
+
+    def claim(self, adopt: bool, generation: int) -> None:
+        identity.claim(
+            self.root,
+            self._identity(generation),
+            self._access,
+            root_is_maildir=names.directory_of(INBOX, self.layout) == ".",
+            is_nested=self.layout == "fs",
+            adopt=adopt,
+        )
+
+    def record_generation(self, generation: int) -> None:
+        with Folder(self.root, ".") as folder:
+            if identity.check(folder, self._expected).generation != generation:
+                identity.write(folder.fd, ".", self._identity(generation), self._access)
+
+    def list_directories(self) -> tuple[str, ...]:
+        return folders.list_maildirs(self.root, is_nested=self.layout == "fs")
+
+    def ensure(self, directory: str) -> None:
+        with Folder(self.root, ".") as folder:
+            identity.check(folder, self._expected)
+        fd = folders.make_directories(self.root, directory, access=self._access, has_parts=True)
+        try:
+            if identity.read(fd, directory) is None:
+                if self.layout == "maildir++" and directory != ".":
+                    self._mark_folder(fd, directory)
+                identity.write(fd, directory, self._identity(0), self._access)
+        finally:
+            os.close(fd)
+        self.check_identity(directory)
+
+    def remove_directory(self, directory: str) -> bool:
+        """Part by part, so that mail which comes meanwhile stops it; children in an `fs` tree stay."""
+        if directory == ".":
+            return False
+        with Folder(self.root, directory) as folder, disk_errors(f"cannot remove {directory}"):
+            identity.check(folder, self._expected)
+            here = set(folder.names()).difference(names.MAILDIR_PARTS)
+            removable = {name for name in here if name in _REMOVABLE or name.startswith("dovecot")}
+            if self.layout == "maildir++" and here != removable:
+                return False
+            if folder.names("new") or folder.names("cur"):
+                return False
+            for name in folder.names("tmp"):
+                if name.endswith(names.TMP_MARK):
+                    os.unlink(name, dir_fd=folder.part("tmp"))
+            try:
+                for part in ("new", "cur", "tmp"):
+                    os.rmdir(part, dir_fd=folder.fd)
+            except OSError:
+                os.close(folders.make_directories(self.root, directory, access=self._access, has_parts=True))
+                return False
+            for name in removable:
+                os.unlink(name, dir_fd=folder.fd)
+        self.maps.pop(directory, None)
+        with self._parent(directory) as parent, disk_errors(f"cannot remove {directory}"):
+            with suppress(OSError):  # a mailbox below it, or a file that is not ours to remove
+                os.rmdir(directory.rpartition("/")[2], dir_fd=parent.fd)
+            os.fsync(parent.fd)
+        return True
+
+    def rename_directory(self, old: str, new: str) -> None:
+        self.check_identity(old)
+        new_name = new.rpartition("/")[2]
+        if "." in {old, new}:
+            raise StoreError("the root of a tree is not renamed")
+        if "/" in new:
+            above = new.rpartition("/")[0]
+            os.close(folders.make_directories(self.root, above, access=self._access, has_parts=False))
+        with self._parent(old) as source, self._parent(new) as target, disk_errors(f"cannot rename {old}"):
+            try:
+                os.mkdir(new_name, 0o700, dir_fd=target.fd)
+            except FileExistsError as exc:
+                raise NameTaken(f"{new} exists") from exc
+            # A directory may be renamed onto an empty one: the one just made, so nothing can be overwritten.
+            os.rename(old.rpartition("/")[2], new_name, src_dir_fd=source.fd, dst_dir_fd=target.fd)
+            os.fsync(target.fd)
+            os.fsync(source.fd)
+        if (known := self.maps.pop(old, None)) is not None:
+            self.maps[new] = known
+
+    def scan(self, directory: str) -> Scan:
+        with Folder(self.root, directory) as folder:
+            keyword_map = self._map(folder)
+            found = scan.scan_folder(folder, keyword_map)
+            if found.unknown_letters and (again := self._map(folder)) is not keyword_map:
+                found = scan.scan_folder(folder, again)
+            return found
+
+    def stamp(self, directory: str) -> DirStamp:
+        with Folder(self.root, directory) as folder:
+            return scan.take_stamp(folder)
+
+    def find_many(
+        self, wanted: frozenset[MaildirName], directories: Sequence[str]
+    ) -> dict[MaildirName, tuple[str, LocalEntry]]:
+        found: dict[MaildirName, tuple[str, LocalEntry]] = {}
+        for directory in directories:
+            with Folder(self.root, directory) as folder:
+                keyword_map = self._map(folder)
+                for name, path in scan.paths_of(folder, wanted).items():
+                    found.setdefault(name, (directory, scan.entry_of(path, keyword_map)))
+        return found
+
+    def separate_twins(self, directory: str, twins: Sequence[Twin]) -> list[str]:
+        def fresh() -> Iterator[MaildirName]:
+            while True:
+                yield self._maker.unmarked(self._clock.now())
+
+        with Folder(self.root, directory) as folder:
+            return scan.separate_twins(folder, twins, fresh())
+
+    def publish(
+        self,
+        directory: str,
+        staged: Sequence[StagedFile],
+        maildir_names: Sequence[MaildirName],
+        flag_sets: Sequence[FlagSet],
+    ) -> list[LocalEntry]:
+        with Folder(self.root, directory) as folder:
+            keyword_map = self._map_with(folder, frozenset().union(*flag_sets))
+            letters = [flags.letters_for(flag_set, keyword_map) for flag_set in flag_sets]
+            paths = delivery.publish(folder, staged, list(zip(maildir_names, letters, strict=True)))
+        return [scan.entry_of(path, keyword_map) for path in paths]
+
+    def clean_tmp(self, directories: Sequence[str]) -> int:
+        return sum(delivery.clean_tmp(self.root, directory, self._maker) for directory in directories)
+
+    def set_flags(self, directory: str, changes: Sequence[FlagChange]) -> list[FlagResult]:
+        with Folder(self.root, directory) as folder:
+            wanted = frozenset().union(*(change.add for change in changes))
+            return flags.set_flags(folder, changes, self._map_with(folder, wanted))
+
+    def remove(self, directory: str, paths: Mapping[MaildirName, str | None]) -> frozenset[MaildirName]:
+        with Folder(self.root, directory) as folder:
+            return flags.remove(folder, paths)
+
+    def move(self, source: str, entry: LocalEntry, target: str) -> LocalEntry:
+        part, _, file_name = entry.path.partition("/")
+        name, info = names.split_file_name(file_name)
+        with Folder(self.root, source) as from_folder, Folder(self.root, target) as to_folder:
+            _, tail = names.split_info(info)
+            wanted = self._map_with(to_folder, entry.flags)
+            # A keyword's letter is another one there; letters nobody can explain mean nothing there and stay behind.
+            letters = flags.letters_for(entry.flags, wanted)
+            path = (
+                f"cur/{name}:2,{letters}{tail}"
+                if letters or tail
+                else f"{part}/{file_name.partition(':')[0]}"
+            )
+            if path.startswith("cur/") and ":" not in path:
+                path += ":2,"
+            to_part, _, to_name = path.partition("/")
+            with disk_errors(f"cannot move {name} to {target}"):
+                try:
+                    rename.rename_exclusive(
+                        from_folder.part(part), file_name, to_folder.part(to_part), to_name
+                    )
+                except FileNotFoundError as exc:
+                    raise MessageGone(f"{entry.path} is no longer in {source}") from exc
+                except FileExistsError as exc:
+                    raise NameTaken(f"{path} exists in {target}") from exc
+            to_folder.sync(to_part)
+            from_folder.sync(part)
+            return scan.entry_of(path, wanted)
+
+    def open(self, directory: str, name: MaildirName, path: str | None) -> int:
+        with Folder(self.root, directory) as folder:
+            return reading.open_file(folder, name, path)
+
+    def confirm_missing(self, wanted: Collection[MaildirName], directories: Sequence[str]) -> Missing:
+        return scan.confirm_missing(self.root, directories, wanted, dict(self.maps))
+
+    def _identity(self, generation: int) -> Identity:
+        return dataclasses.replace(self._expected, generation=generation)
+
+    def _parent(self, directory: str) -> Folder:
+        return Folder(self.root, directory.rpartition("/")[0] or ".")
+
+    def _map(self, folder: Folder) -> KeywordMap:
+        keyword_map = keywords.read_map(folder, self.maps.get(folder.directory))
+        self.maps[folder.directory] = keyword_map
+        return keyword_map
+
+    def _map_with(self, folder: Folder, wanted: FlagSet) -> KeywordMap:
+        """The map, with letters for the keywords among these flags."""
+        known = self._map(folder)
+        keyword_map = keywords.with_letters(
+            folder, known, wanted, mode=self._access.file_mode, used_letters=scan.letters_in_use(folder)
+        )
+        self.maps[folder.directory] = keyword_map
+        return keyword_map
+
+    def _mark_folder(self, fd: int, directory: str) -> None:
+        with disk_errors(f"cannot write {directory}/{_FOLDER_MARK}"), suppress(FileExistsError):
+            os.close(
+                os.open(
+                    _FOLDER_MARK,
+                    os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
+                    self._access.file_mode,
+                    dir_fd=fd,
+                )
+            )

@@ -1,0 +1,59 @@
+"""Errors of the tree, and the one seam where `OSError` becomes a `StoreError`.
+
+    StoreError
+    |- MessageGone     no file of that unique name in cur/ or new/                 never, message
+    |- NameTaken       a file of that name exists already; nothing was touched     never, message
+
+`StoreError.reason` is disk_full (ENOSPC, EDQUOT), store_readonly (EROFS, EACCES, EPERM) or store_io (all else).
+"""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from daemon.model.errors import Blast, Retry, StoreError
+
+_REASON_OF_ERRNO: Final = {
+    errno.ENOSPC: "disk_full",
+    errno.EDQUOT: "disk_full",
+    errno.EROFS: "store_readonly",
+    errno.EACCES: "store_readonly",
+    errno.EPERM: "store_readonly",
+}
+_REMEDY_OF_REASON: Final = {
+    "disk_full": "free space or raise the quota; the service goes on by itself",
+    "store_readonly": "give the service's user write access to the tree, or mount it writable",
+    "store_io": "look at the kernel log: the disk or file system reports faults",
+}
+
+
+class MessageGone(StoreError):
+    """The file is in neither cur/ nor new/ of its mailbox any more: someone moved or removed it."""
+
+    retry = Retry.NEVER
+    blast = Blast.MESSAGE
+    default_reason = "message_gone"
+
+
+class NameTaken(StoreError):
+    """A file of that name exists; it was not overwritten. Take another name."""
+
+    retry = Retry.NEVER
+    blast = Blast.MESSAGE
+    default_reason = "name_taken"
+
+
+def store_error(exc: OSError, what: str) -> StoreError:
+    """The StoreError for a failed system call; `what` says what was being done, without message text."""
+    reason = _REASON_OF_ERRNO.get(exc.errno or 0, "store_io")
+    return StoreError(f"{what}: {exc.strerror or exc}", reason=reason, remedy=_REMEDY_OF_REASON[reason])
+
+
+@contextmanager
+def disk_errors(what: str) -> Iterator[None]:
+    """Within it, every OSError leaves as StoreError."""
+    try:
+        yield
+    except OSError as exc:
+        raise store_error(exc, what) from exc

@@ -1,0 +1,135 @@
+"""Flag changes and removal on disk: one rename or unlink of exactly the path last seen, else look up and do it again.
+
+A file is never renamed by guesswork: ENOENT means that another program was faster, so its letters are read anew and
+our change is merged into them (sync.md 6). Letters we do not know survive. Blocks; runs in a named pool.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from daemon.model.flags import NO_FLAGS, FlagSet
+from daemon.model.ids import MaildirName
+from daemon.model.views import LocalEntry
+from daemon.store.maildir import names, rename, scan
+from daemon.store.maildir.errors import MessageGone, NameTaken, disk_errors
+from daemon.store.maildir.folder import Folder
+from daemon.store.maildir.keywords import KeywordMap
+
+MAX_TRIES: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagChange:
+    """What is to change on one file. `expected_path` is where it was last seen (`cur/NAME:2,S`), None if unknown."""
+
+    maildir_name: MaildirName
+    add: FlagSet = NO_FLAGS
+    remove: FlagSet = NO_FLAGS
+    expected_path: str | None = None
+
+
+FlagResult = LocalEntry | MessageGone | NameTaken
+
+
+def letters_for(flags: FlagSet, keyword_map: KeywordMap) -> str:
+    """Info letters of these flags, sorted; a keyword without a letter is left out."""
+    return "".join(sorted(set("".join(keyword_map.letters_of(flag) for flag in flags))))
+
+
+def changed_path(path: str, change: FlagChange, keyword_map: KeywordMap) -> str:
+    """Where the file belongs after the change; the same path where nothing changes."""
+    name, info = names.split_file_name(path.partition("/")[2])
+    letters, tail = names.split_info(info)
+    before = set(letters)
+    after = before.difference(letters_for(change.remove, keyword_map))
+    after.update(letters_for(change.add, keyword_map))
+    if after == before:
+        return path
+    return f"cur/{name}:2,{''.join(sorted(after))}{tail}"
+
+
+def set_flags(folder: Folder, changes: Sequence[FlagChange], keyword_map: KeywordMap) -> list[FlagResult]:
+    """What became of each file, in order; the renames are durable on return."""
+    results: dict[int, FlagResult] = {}
+    touched: set[str] = set()
+
+    def attempt(at: int, path: str) -> bool:
+        change = changes[at]
+        target = changed_path(path, change, keyword_map)
+        try:
+            if target == path:
+                part, _, file_name = path.partition("/")
+                os.stat(file_name, dir_fd=folder.part(part), follow_symlinks=False)
+            else:
+                _move(folder, path, target)
+                touched.update((path.partition("/")[0], "cur"))
+        except FileNotFoundError:
+            return False
+        except FileExistsError:
+            results[at] = NameTaken(f"{target} exists beside {path} in {folder.directory}")
+            return True
+        results[at] = scan.entry_of(target, keyword_map)
+        return True
+
+    wanted = {at: (change.maildir_name, change.expected_path) for at, change in enumerate(changes)}
+    with disk_errors(f"cannot change flags in {folder.directory}"):
+        lost = _each_where_it_is(folder, wanted, attempt)
+        folder.sync(*sorted(touched))
+    for at in lost:
+        results[at] = MessageGone(f"{changes[at].maildir_name} is no longer in {folder.directory}")
+    return [results[at] for at in range(len(changes))]
+
+
+def remove(folder: Folder, paths: Mapping[MaildirName, str | None]) -> frozenset[MaildirName]:
+    """The names whose file was removed now; those already absent are not among them. Durable on return."""
+    removed: set[MaildirName] = set()
+    touched: set[str] = set()
+    wanted = dict(enumerate(paths.items()))
+
+    def attempt(at: int, path: str) -> bool:
+        part, _, file_name = path.partition("/")
+        try:
+            os.unlink(file_name, dir_fd=folder.part(part))
+        except FileNotFoundError:
+            return False
+        touched.add(part)
+        removed.add(wanted[at][0])
+        return True
+
+    with disk_errors(f"cannot remove files in {folder.directory}"):
+        _each_where_it_is(folder, wanted, attempt)
+        folder.sync(*sorted(touched))
+    return frozenset(removed)
+
+
+def _move(folder: Folder, path: str, target: str) -> None:
+    part, _, file_name = path.partition("/")
+    target_part, _, target_name = target.partition("/")
+    rename.rename_exclusive(folder.part(part), file_name, folder.part(target_part), target_name)
+
+
+def _each_where_it_is(
+    folder: Folder,
+    wanted: Mapping[int, tuple[MaildirName, str | None]],
+    attempt: Callable[[int, str], bool],
+) -> set[int]:
+    """Try each at its path, and where that is gone at the path a listing shows, a bounded number of times.
+
+    Returns those that are in no listing any more, or too lively to be caught.
+    """
+    waiting = {at: path for at, (_, path) in wanted.items()}
+    for number in range(MAX_TRIES):
+        if number or None in waiting.values():
+            lost_names = {wanted[at][0] for at, path in waiting.items() if number or path is None}
+            shown = scan.paths_of(folder, lost_names)
+            for at in waiting:
+                if wanted[at][0] in lost_names:
+                    waiting[at] = shown.get(wanted[at][0])
+        for at, path in list(waiting.items()):
+            if path is not None and attempt(at, path):
+                del waiting[at]
+        if not waiting:
+            break
+    return set(waiting)

@@ -1,0 +1,1 @@
+"""The engine: three views of each mailbox in, actions out, carried out with intent and confirmation."""

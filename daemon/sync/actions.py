@@ -1,0 +1,169 @@
+"""What a plan consists of: facts about one mailbox, and actions for an account.
+
+Frozen values only. An action names everything its execution needs, so that it can be carried out, logged and shown
+without looking at the views again.
+"""
+
+from dataclasses import dataclass, field
+
+from daemon.model.flags import NO_FLAGS, FlagSet
+from daemon.model.ids import MailboxName, MaildirName, MessageId, Uid
+from daemon.model.views import BaseEntry, LocalEntry, RemoteEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagDifference:
+    """A message whose flags differ somewhere; `merged` is what all three views will have.
+
+    `push_add` and `push_remove` go to the server, `local_add` and `local_remove` to the file.
+    """
+
+    base: BaseEntry
+    merged: FlagSet
+    push_add: FlagSet = NO_FLAGS
+    push_remove: FlagSet = NO_FLAGS
+    local_add: FlagSet = NO_FLAGS
+    local_remove: FlagSet = NO_FLAGS
+    local_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxFacts:
+    """What differs between base, local and remote in one mailbox. Facts, not yet decisions.
+
+    `remote_vanished_stated` were declared gone by the server, `remote_vanished_inferred` are merely absent from a
+    complete listing. `deleted_by_name` were asked for over the API.
+    """
+
+    mailbox: MailboxName
+    remote_appeared: tuple[RemoteEntry, ...] = ()
+    remote_vanished_stated: tuple[BaseEntry, ...] = ()
+    remote_vanished_inferred: tuple[BaseEntry, ...] = ()
+    local_appeared: tuple[LocalEntry, ...] = ()
+    local_vanished: tuple[BaseEntry, ...] = ()
+    deleted_by_name: tuple[BaseEntry, ...] = ()
+    gone_on_both: tuple[BaseEntry, ...] = ()
+    unmarked: tuple[RemoteEntry, ...] = ()
+    flags: tuple[FlagDifference, ...] = ()
+    retries: tuple[RemoteEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """Fetch a message and store it. `is_retry` when an earlier attempt failed."""
+
+    mailbox: MailboxName
+    entry: RemoteEntry
+    is_retry: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """Append a local file to its mailbox on the server."""
+
+    mailbox: MailboxName
+    entry: LocalEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveRemote:
+    """A file was moved here; the same is done there with UID MOVE, no octet of the message crosses the line.
+
+    Apply still proves size and digest before it acts (sync.md 9).
+    """
+
+    source: MailboxName
+    target: MailboxName
+    base: BaseEntry
+    entry: LocalEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeFlags:
+    """Bring the flags of server, file and base together."""
+
+    mailbox: MailboxName
+    difference: FlagDifference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpungeRemote:
+    """Remove a message on the server by the account's `delete` rule. `is_inferred`: concluded from a missing file."""
+
+    mailbox: MailboxName
+    base: BaseEntry
+    is_inferred: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveLocal:
+    """Remove a file whose message the server no longer has. `is_inferred`: concluded from a listing."""
+
+    mailbox: MailboxName
+    base: BaseEntry
+    is_inferred: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forget:
+    """Drop the row of a message that is gone on both sides."""
+
+    mailbox: MailboxName
+    base: BaseEntry
+
+
+Action = Download | Upload | MoveRemote | ChangeFlags | ExpungeRemote | RemoveLocal | Forget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxActions:
+    """The actions of one mailbox, in the order in which they are carried out; inferred expunges run last of all."""
+
+    mailbox: MailboxName
+    forgets: tuple[Forget, ...] = ()
+    deletions: tuple[ExpungeRemote, ...] = ()
+    flags: tuple[ChangeFlags, ...] = ()
+    downloads: tuple[Download, ...] = ()
+    removals: tuple[RemoveLocal, ...] = ()
+    expunges: tuple[ExpungeRemote, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not (
+            self.forgets or self.deletions or self.flags or self.downloads or self.removals or self.expunges
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountPlan:
+    """All that one pass will do: uploads and moves first, then mailbox by mailbox."""
+
+    uploads: tuple[Upload, ...] = ()
+    moves: tuple[MoveRemote, ...] = ()
+    mailboxes: tuple[MailboxActions, ...] = field(default=())
+
+
+def is_by_name(action: ExpungeRemote | RemoveLocal) -> bool:
+    """Whether a deletion was asked for by name or stated by the server, so that no breaker applies."""
+    return not action.is_inferred
+
+
+def message_of(entry: BaseEntry) -> MessageId:
+    """The id of a base entry that has a file; a LookupError here is a defect of the planner."""
+    if entry.message_id is None:
+        raise LookupError(f"base entry of UID {entry.uid} has no message")
+    return entry.message_id
+
+
+def file_of(entry: BaseEntry) -> MaildirName:
+    """The unique name of a base entry that has a file."""
+    if entry.maildir_name is None:
+        raise LookupError(f"base entry of UID {entry.uid} has no file")
+    return entry.maildir_name
+
+
+def uid_of(entry: BaseEntry) -> Uid:
+    """The UID of a base entry that is on the server."""
+    if entry.uid is None:
+        raise LookupError(f"message {entry.message_id} has no UID")
+    return entry.uid

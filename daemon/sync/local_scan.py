@@ -1,0 +1,103 @@
+"""The local view: what lies in the tree, and what is proved to be missing from it.
+
+A name absent from one listing proves nothing: another program may be renaming the file. Missing is what is absent
+from two complete listings of all mailboxes of the account, the second begun after the first ended (sync.md 12).
+Directories whose stamp is that of the last quiet pass are not read at all.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from structlog.typing import FilteringBoundLogger
+
+from daemon.model.flags import FlagSet
+from daemon.model.ids import MailboxName, MaildirName, MessageId
+from daemon.model.mailbox import MailboxRecord
+from daemon.model.views import BaseState, BaseView, LocalEntry, LocalView
+from daemon.store.maildir.scan import DirStamp
+from daemon.store.maildir.tree import MaildirTree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One complete listing of a mailbox's files, and the stamp its directories had when it began."""
+
+    entries: Mapping[MaildirName, LocalEntry]
+    lettered_keywords: FlagSet
+    unexplained: frozenset[MaildirName]
+    stamp: DirStamp
+
+
+class LocalScan:
+    """Lists the tree of one account and remembers which directories were settled when last seen."""
+
+    def __init__(self, tree: MaildirTree, log: FilteringBoundLogger) -> None:
+        self._tree = tree
+        self._log = log
+        self._settled: dict[str, DirStamp] = {}
+
+    async def unsettled(self, records: Iterable[MailboxRecord]) -> frozenset[MailboxName]:
+        """Mailboxes whose directories differ from the last settled look."""
+        found = set[MailboxName]()
+        for record in records:
+            settled = self._settled.get(record.directory)
+            if settled is None or await self._tree.stamp(record.directory) != settled:
+                found.add(record.name)
+        return frozenset(found)
+
+    def settle(self, record: MailboxRecord, listing: Listing) -> None:
+        """Nothing was to be done about this listing: until the stamp changes, nothing will be."""
+        self._settled[record.directory] = listing.stamp
+
+    def forget(self) -> None:
+        """Look at every directory again in the next pass."""
+        self._settled.clear()
+
+    async def list(self, records: Iterable[MailboxRecord]) -> dict[MailboxName, Listing]:
+        """One complete listing of each of these mailboxes."""
+        listings: dict[MailboxName, Listing] = {}
+        for record in records:
+            scan = await self._tree.scan(record.directory)
+            if scan.duplicates:
+                await self._tree.separate_twins(record.directory, scan.duplicates)
+                scan = await self._tree.scan(record.directory)
+            for oddity in scan.oddities:
+                self._log.warning("tree.oddity_ignored", mailbox=record.name, path=oddity)
+            listings[record.name] = Listing(
+                entries=scan.entries,
+                lettered_keywords=scan.keywords,
+                unexplained=scan.unknown_letters,
+                stamp=scan.stamp,
+            )
+        return listings
+
+
+def absent_names(base: BaseView, listing: Listing) -> frozenset[MaildirName]:
+    """Names that base says are files here and this listing does not have."""
+    return frozenset(
+        entry.maildir_name
+        for entry in base.entries
+        if entry.state is BaseState.SYNCED
+        and entry.maildir_name is not None
+        and entry.maildir_name not in listing.entries
+    )
+
+
+def view_of(
+    mailbox: MailboxName,
+    listing: Listing,
+    *,
+    missing: Collection[MaildirName],
+    deleted_by_name: Collection[MessageId],
+    ignored: Collection[MaildirName],
+) -> LocalView:
+    """The listing with open operations and intents laid over it (sync.md 16, 18)."""
+    return LocalView(
+        mailbox=mailbox,
+        entries=listing.entries,
+        missing=frozenset(missing),
+        lettered_keywords=listing.lettered_keywords,
+        unexplained=listing.unexplained,
+        deleted_by_name=frozenset(deleted_by_name),
+        ignored=frozenset(ignored),
+    )

@@ -1,0 +1,291 @@
+"""The planner: base, local and remote views in, actions out.
+
+Pure: no I/O, no clock, no log. `plan_mailbox` says what differs in one mailbox, `plan_account` decides over all of
+them, because a message that vanished in one mailbox and appeared in another was moved. How the views were obtained
+is no concern of this module: the first pass and the thousandth take the same way through it.
+
+Rules: flags merge bit by bit against base; a deletion beats a change of flags; a move beats a deletion; what is not
+proved missing is left alone (sync.md 9, 10, 12, 16, 20, 27).
+"""
+
+from collections.abc import Iterable
+
+from daemon.model.flags import DELETED, LETTER_FLAGS, NO_FLAGS, Flag, FlagSet
+from daemon.model.ids import MailboxName, MaildirName, Uid
+from daemon.model.views import BaseEntry, BaseState, BaseView, LocalEntry, LocalView, RemoteEntry, RemoteView
+from daemon.sync.actions import (
+    AccountPlan,
+    ChangeFlags,
+    Download,
+    ExpungeRemote,
+    FlagDifference,
+    Forget,
+    MailboxActions,
+    MailboxFacts,
+    MoveRemote,
+    RemoveLocal,
+    Upload,
+)
+
+
+def merge_flags(base: FlagSet, local: FlagSet, remote: FlagSet) -> FlagSet:
+    """What both sides will have: each flag follows the side that changed it since base.
+
+    Both changed it: then both changed it the same way, since a flag is either there or not.
+    """
+    return frozenset(
+        flag
+        for flag in base | local | remote
+        if (flag in local if (flag in local) != (flag in base) else flag in remote)
+    )
+
+
+def plan_mailbox(base: BaseView, local: LocalView, remote: RemoteView, *, now: float) -> MailboxFacts:
+    """What differs between the three views of one mailbox.
+
+    The views must belong to one UIDVALIDITY: the gate in `sync.guard` stands before this.
+    """
+    _require_same_validity(base, remote)
+    by_uid = {entry.uid: entry for entry in base.entries if entry.uid is not None}
+    facts = _Gathered()
+    known_names = set[MaildirName]()
+    for entry in base.entries:
+        if entry.maildir_name is not None:
+            known_names.add(entry.maildir_name)
+        _judge(entry, local, remote, facts, now=now)
+    for uid, remote_entry in remote.changed.items():
+        if uid not in by_uid and uid not in remote.vanished and not _is_absent(uid, remote):
+            facts.remote_appeared.append(remote_entry)
+    facts.local_appeared.extend(
+        entry
+        for name, entry in local.entries.items()
+        if name not in known_names and name not in local.ignored
+    )
+    return facts.freeze(base.mailbox)
+
+
+def plan_account(all_facts: Iterable[MailboxFacts], *, can_move: bool) -> AccountPlan:
+    """The actions that make all views equal, moves recognised over mailbox borders.
+
+    A file that is proved missing in one mailbox and lies under the same unique name in another was moved (sync.md 9);
+    `can_move` says that the server can tell where a moved message went (UIDPLUS), otherwise it is an upload and a
+    deletion, the deletion last.
+    """
+    facts = tuple(all_facts)
+    moved_from, moved_to, moves = (
+        _pair_moves(facts) if can_move else ({}, set[tuple[MailboxName, MaildirName]](), ())
+    )
+    uploads = tuple(
+        Upload(mailbox=fact.mailbox, entry=entry)
+        for fact in facts
+        for entry in fact.local_appeared
+        if (fact.mailbox, entry.maildir_name) not in moved_to
+    )
+    return AccountPlan(
+        uploads=uploads,
+        moves=moves,
+        mailboxes=tuple(_actions_of(fact, moved_from.get(fact.mailbox, set())) for fact in facts),
+    )
+
+
+class _Gathered:
+    """Facts while they are being found."""
+
+    def __init__(self) -> None:
+        self.remote_appeared: list[RemoteEntry] = []
+        self.stated: list[BaseEntry] = []
+        self.inferred: list[BaseEntry] = []
+        self.local_appeared: list[LocalEntry] = []
+        self.local_vanished: list[BaseEntry] = []
+        self.deleted_by_name: list[BaseEntry] = []
+        self.gone_on_both: list[BaseEntry] = []
+        self.unmarked: list[RemoteEntry] = []
+        self.flags: list[FlagDifference] = []
+        self.retries: list[RemoteEntry] = []
+
+    def freeze(self, mailbox: MailboxName) -> MailboxFacts:
+        return MailboxFacts(
+            mailbox=mailbox,
+            remote_appeared=tuple(sorted(self.remote_appeared, key=lambda entry: entry.uid)),
+            remote_vanished_stated=tuple(self.stated),
+            remote_vanished_inferred=tuple(self.inferred),
+            local_appeared=tuple(self.local_appeared),
+            local_vanished=tuple(self.local_vanished),
+            deleted_by_name=tuple(self.deleted_by_name),
+            gone_on_both=tuple(self.gone_on_both),
+            unmarked=tuple(self.unmarked),
+            flags=tuple(self.flags),
+            retries=tuple(self.retries),
+        )
+
+
+def _require_same_validity(base: BaseView, remote: RemoteView) -> None:
+    if base.uid_validity is not None and base.uid_validity != remote.uid_validity:
+        raise ValueError(f"views of {base.mailbox!r} are of two UIDVALIDITYs")
+
+
+def _is_absent(uid: Uid, remote: RemoteView) -> bool:
+    return remote.present is not None and uid not in remote.present
+
+
+def _judge(entry: BaseEntry, local: LocalView, remote: RemoteView, facts: _Gathered, *, now: float) -> None:
+    """Put one base entry where it belongs; undecided ones go nowhere."""
+    if entry.state is BaseState.UNMATCHED or entry.uid is None:
+        return
+    is_stated = entry.uid in remote.vanished
+    is_gone_there = is_stated or _is_absent(entry.uid, remote)
+    if entry.state is BaseState.MARKED:
+        _judge_marked(entry, remote, facts, is_gone_there=is_gone_there)
+        return
+    if entry.state is BaseState.FAILED:
+        _judge_failed(entry, remote, facts, is_gone_there=is_gone_there, now=now)
+        return
+    is_deleted_by_name = entry.message_id in local.deleted_by_name
+    is_gone_here = entry.maildir_name in local.missing
+    if is_gone_there:
+        if is_gone_here:
+            facts.gone_on_both.append(entry)
+        else:
+            (facts.stated if is_stated or is_deleted_by_name else facts.inferred).append(entry)
+    elif is_deleted_by_name:
+        facts.deleted_by_name.append(entry)
+    elif is_gone_here:
+        facts.local_vanished.append(entry)
+    else:
+        difference = _compare_flags(entry, local, remote)
+        if difference is not None:
+            facts.flags.append(difference)
+
+
+def _judge_marked(entry: BaseEntry, remote: RemoteView, facts: _Gathered, *, is_gone_there: bool) -> None:
+    r"""Left on the server with \Deleted, absent here by decision; someone who removes the flag wants it back."""
+    if is_gone_there:
+        facts.gone_on_both.append(entry)
+        return
+    seen = remote.changed.get(entry.uid) if entry.uid is not None else None
+    if seen is not None and DELETED not in seen.flags:
+        facts.unmarked.append(seen)
+
+
+def _judge_failed(
+    entry: BaseEntry, remote: RemoteView, facts: _Gathered, *, is_gone_there: bool, now: float
+) -> None:
+    if is_gone_there:
+        facts.gone_on_both.append(entry)
+    elif entry.uid is not None and entry.retry_at is not None and entry.retry_at <= now:
+        seen = remote.changed.get(entry.uid)
+        facts.retries.append(seen or RemoteEntry(uid=entry.uid, flags=entry.flags))
+
+
+def _compare_flags(entry: BaseEntry, local: LocalView, remote: RemoteView) -> FlagDifference | None:
+    """The difference of one message's flags, or None where nothing is to be done."""
+    here = local.entries.get(entry.maildir_name) if entry.maildir_name is not None else None
+    there = remote.changed.get(entry.uid) if entry.uid is not None else None
+    local_flags = entry.flags if here is None else _shown(here, entry.flags, local)
+    remote_flags = entry.flags if there is None else there.flags
+    if local_flags == entry.flags == remote_flags:
+        return None
+    merged = merge_flags(entry.flags, local_flags, remote_flags)
+    storable = _storable(merged | remote_flags, remote)
+    push_add = (merged - remote_flags) & storable
+    push_remove = (remote_flags - merged) & storable
+    refused = (merged ^ remote_flags) - storable
+    settled = frozenset(
+        flag for flag in merged | refused if (flag in remote_flags if flag in refused else flag in merged)
+    )
+    local_add = (merged - local_flags) if here is not None else NO_FLAGS
+    local_remove = (local_flags - merged) if here is not None else NO_FLAGS
+    if remote.is_read_only:
+        push_add = push_remove = NO_FLAGS
+        settled = remote_flags
+    if not (push_add or push_remove or local_add or local_remove) and settled == entry.flags:
+        return None
+    return FlagDifference(
+        base=entry,
+        merged=settled,
+        push_add=push_add,
+        push_remove=push_remove,
+        local_add=local_add,
+        local_remove=local_remove,
+        local_path=None if here is None else here.path,
+    )
+
+
+def _shown(here: LocalEntry, base: FlagSet, local: LocalView) -> FlagSet:
+    """The file's flags, with base's word for keywords that this file cannot show (sync.md 27)."""
+    if here.maildir_name in local.unexplained:
+        return here.flags | (base - LETTER_FLAGS)
+    return here.flags | frozenset(flag for flag in base - here.flags if not _has_letter(flag, local))
+
+
+def _has_letter(flag: Flag, local: LocalView) -> bool:
+    return flag in LETTER_FLAGS or flag in local.lettered_keywords
+
+
+def _storable(flags: FlagSet, remote: RemoteView) -> FlagSet:
+    r"""Those flags that the server says it keeps; no PERMANENTFLAGS means all (RFC 9051 §7.1)."""
+    if remote.permanent_flags is None:
+        return flags
+    return frozenset(
+        flag
+        for flag in flags
+        if flag in remote.permanent_flags or (remote.accepts_new_keywords and not flag.startswith("\\"))
+    )
+
+
+def _pair_moves(
+    facts: tuple[MailboxFacts, ...],
+) -> tuple[dict[MailboxName, set[MaildirName]], set[tuple[MailboxName, MaildirName]], tuple[MoveRemote, ...]]:
+    """Vanished here, appeared there, same unique name: what moved from where, what arrived where, and the moves."""
+    appeared: dict[MaildirName, list[tuple[MailboxName, LocalEntry]]] = {}
+    for fact in facts:
+        for entry in fact.local_appeared:
+            appeared.setdefault(entry.maildir_name, []).append((fact.mailbox, entry))
+    moved_from: dict[MailboxName, set[MaildirName]] = {}
+    moved_to: set[tuple[MailboxName, MaildirName]] = set()
+    moves: list[MoveRemote] = []
+    for fact in facts:
+        for base in fact.local_vanished:
+            name = base.maildir_name
+            places = appeared.get(name) if name is not None else None
+            if name is None or not places:
+                continue
+            target, entry = places.pop(0)
+            moved_from.setdefault(fact.mailbox, set()).add(name)
+            moved_to.add((target, name))
+            moves.append(MoveRemote(source=fact.mailbox, target=target, base=base, entry=entry))
+    return moved_from, moved_to, tuple(moves)
+
+
+def _actions_of(fact: MailboxFacts, moved_away: set[MaildirName]) -> MailboxActions:
+    mailbox = fact.mailbox
+    return MailboxActions(
+        mailbox=mailbox,
+        forgets=tuple(Forget(mailbox=mailbox, base=entry) for entry in fact.gone_on_both),
+        deletions=tuple(
+            ExpungeRemote(mailbox=mailbox, base=entry, is_inferred=False) for entry in fact.deleted_by_name
+        ),
+        flags=tuple(ChangeFlags(mailbox=mailbox, difference=difference) for difference in fact.flags),
+        downloads=(
+            *(Download(mailbox=mailbox, entry=entry) for entry in fact.remote_appeared),
+            *(
+                Download(mailbox=mailbox, entry=entry, is_retry=True)
+                for entry in (*fact.retries, *fact.unmarked)
+            ),
+        ),
+        removals=(
+            *(
+                RemoveLocal(mailbox=mailbox, base=entry, is_inferred=False)
+                for entry in fact.remote_vanished_stated
+            ),
+            *(
+                RemoveLocal(mailbox=mailbox, base=entry, is_inferred=True)
+                for entry in fact.remote_vanished_inferred
+            ),
+        ),
+        expunges=tuple(
+            ExpungeRemote(mailbox=mailbox, base=entry, is_inferred=True)
+            for entry in fact.local_vanished
+            if entry.maildir_name not in moved_away
+        ),
+    )

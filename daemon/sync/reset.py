@@ -1,0 +1,200 @@
+"""A mailbox whose UIDs are void: its files are matched with the server's messages again, nothing is deleted.
+
+The same way serves a changed UIDVALIDITY, a rebuilt index and a first pass over a tree that was there before
+(sync.md 7, 8). It always ends: files with a partner are bound to it; files that were once on the server and have none
+stay in place as `unmatched`; other files are new and go up; messages without a file come down.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from structlog.typing import FilteringBoundLogger
+
+from daemon.model.events import EventName, NewEvent
+from daemon.model.flags import DELETED, FlagSet
+from daemon.model.ids import AccountId, MaildirName, MessageId, Uid, UidValidity, new_message_id
+from daemon.model.mailbox import MailboxRecord
+from daemon.model.uidset import UidSet
+from daemon.model.views import BaseEntry, BaseState, BaseView, RemoteEntry, RemoteView
+from daemon.net.imap.client import ImapClient
+from daemon.store.base import Arrival, Binding
+from daemon.store.maildir.tree import MaildirTree
+from daemon.store.store import Store
+from daemon.sync.file_facts import FileFacts, file_facts
+from daemon.sync.local_scan import Listing
+from daemon.sync.rematch import FileKey, candidates, match_by_header
+
+Adoptable = Mapping[bytes, tuple[MessageId, MaildirName]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """A file without a partner: its key, its entry, its facts, and the row it has already, if any."""
+
+    key: FileKey
+    facts: FileFacts
+    row: BaseEntry | None
+
+
+class Rematch:
+    """Gives files their partners on the server."""
+
+    def __init__(
+        self, *, account: AccountId, store: Store, tree: MaildirTree, log: FilteringBoundLogger
+    ) -> None:
+        self._account = account
+        self._store = store
+        self._tree = tree
+        self._log = log
+
+    async def void(self, record: MailboxRecord, validity: UidValidity) -> MailboxRecord:
+        """The record under its new UIDVALIDITY: messages stay, their UIDs and the marks go; one `mailbox.reset`."""
+        await self._store.base.clear_placements(self._account, record.name)
+        fresh = replace(
+            record, uid_validity=validity, uid_next=None, highest_mod_seq=None, is_first_pass_done=False
+        )
+        event = NewEvent(
+            name=EventName.MAILBOX_RESET,
+            account=self._account,
+            mailbox=record.name,
+            data={"reason": "uidvalidity_changed", "uid_validity": validity},
+        )
+        await self._store.mailboxes.save(fresh, events=[event])
+        self._log.warning(
+            "mailbox.reset", mailbox=record.name, uid_validity=validity, was=record.uid_validity
+        )
+        return fresh
+
+    async def match(
+        self, client: ImapClient, record: MailboxRecord, base: BaseView, listing: Listing, remote: RemoteView
+    ) -> Adoptable:
+        """Bind files to messages; the mailbox is selected. Returns the files that found none, by wire digest.
+
+        Rows are written for every file that was once on the server, so that the plan neither sends nor deletes it.
+        """
+        known = {entry.uid for entry in base.entries if entry.uid is not None}
+        messages = [entry for uid, entry in remote.changed.items() if uid not in known]
+        files = await self._files(record, base, listing)
+        if not files:
+            return {}
+        pairs = await self._pairs(client, files, messages)
+        flags = {entry.uid: entry.flags for entry in messages}
+        await self._bind(record, remote.uid_validity, files, pairs, flags)
+        lost = [file for name, file in files.items() if name not in pairs and file.key.was_on_server]
+        await self._shelve(record, remote.uid_validity, lost)
+        rows = await self._store.base.load(self._account, record.name)
+        ids = {
+            entry.maildir_name: entry.message_id for entry in rows.entries if entry.maildir_name is not None
+        }
+        self._log.info(
+            "mailbox.matched", mailbox=record.name, files=len(files), matched=len(pairs), unmatched=len(lost)
+        )
+        return {
+            file.facts.content.wire_sha256: (message_id, file.key.maildir_name)
+            for file in lost
+            if (message_id := ids.get(file.key.maildir_name)) is not None
+        }
+
+    async def _files(
+        self, record: MailboxRecord, base: BaseView, listing: Listing
+    ) -> dict[MaildirName, _File]:
+        """Every file that is bound to no UID, with what its octets say."""
+        rows = {entry.maildir_name: entry for entry in base.entries if entry.maildir_name is not None}
+        remembered = await self._store.intents.names(self._account, record.name)
+        unbound = [
+            entry
+            for name, entry in listing.entries.items()
+            if (row := rows.get(name)) is None or row.uid is None
+        ]
+        files: dict[MaildirName, _File] = {}
+        for facts in await file_facts(self._tree, record.directory, unbound):
+            name, content = facts.entry.maildir_name, facts.content
+            row = rows.get(name)
+            key = FileKey(
+                maildir_name=name,
+                file_size=content.file_size,
+                wire_size=content.wire_size,
+                mtime=facts.mtime,
+                header_sha256=content.header_sha256,
+                was_on_server=row is not None or name in remembered or self._tree.is_ours(name),
+            )
+            files[name] = _File(key=key, facts=facts, row=row)
+        return files
+
+    async def _pairs(
+        self, client: ImapClient, files: Mapping[MaildirName, _File], messages: list[RemoteEntry]
+    ) -> Mapping[MaildirName, Uid]:
+        keys = [file.key for file in files.values()]
+        certain = candidates(keys, messages)
+        if not certain.needs_header:
+            return certain.pairs
+        headers = await client.fetch_headers(UidSet(certain.needs_header))
+        digests = {uid: hashlib.sha256(header).digest() for uid, header in headers.items()}
+        rest = [key for key in keys if key.maildir_name not in certain.pairs]
+        return {**certain.pairs, **match_by_header(rest, messages, digests)}
+
+    async def _bind(
+        self,
+        record: MailboxRecord,
+        validity: UidValidity,
+        files: Mapping[MaildirName, _File],
+        pairs: Mapping[MaildirName, Uid],
+        remote_flags: Mapping[Uid, FlagSet],
+    ) -> None:
+        """Rows for the pairs. Files that had a row keep its base flags; the others start from what both sides share."""
+        bindings: list[Binding] = []
+        arrivals: list[Arrival] = []
+        remembered = await self._store.intents.names(self._account, record.name)
+        for name, uid in pairs.items():
+            file = files[name]
+            if file.row is not None and file.row.message_id is not None:
+                bindings.append(Binding(message_id=file.row.message_id, uid=uid, base_flags=file.row.flags))
+                continue
+            arrivals.append(
+                Arrival(
+                    message_id=remembered.get(name) or new_message_id(),
+                    uid=uid,
+                    maildir_name=name,
+                    flags=file.facts.entry.flags,
+                    base_flags=shared_base(file.facts.entry.flags, remote_flags[uid]),
+                    content=file.facts.content,
+                    internal_date=file.facts.mtime,
+                )
+            )
+        await self._store.base.bind(self._account, record.name, validity, bindings)
+        await self._store.base.confirm(self._account, record.name, validity, arrivals)
+        await self._store.intents.remember(
+            self._account, record.name, {arrival.maildir_name: arrival.message_id for arrival in arrivals}
+        )
+
+    async def _shelve(self, record: MailboxRecord, validity: UidValidity, lost: list[_File]) -> None:
+        """Rows for files that were once on the server and are not: kept in place, shown as unmatched."""
+        remembered = await self._store.intents.names(self._account, record.name)
+        await self._store.base.confirm(
+            self._account,
+            record.name,
+            validity,
+            [
+                Arrival(
+                    message_id=remembered.get(file.key.maildir_name) or new_message_id(),
+                    uid=None,
+                    maildir_name=file.key.maildir_name,
+                    flags=file.facts.entry.flags,
+                    base_flags=file.facts.entry.flags,
+                    content=file.facts.content,
+                    internal_date=file.facts.mtime,
+                    state=BaseState.UNMATCHED,
+                )
+                for file in lost
+                if file.row is None
+            ],
+        )
+
+
+def shared_base(local: FlagSet, remote: FlagSet) -> FlagSet:
+    r"""Base flags where the true ones are lost: what both sides have, so that neither side's flag is dropped.
+
+    \Deleted alone follows the server: a mark must not spread because an index was lost.
+    """
+    return (local & remote) | (local & {DELETED})

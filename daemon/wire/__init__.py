@@ -1,0 +1,1 @@
+"""Bytes to values and back: protocols and message formats, without I/O, clocks or logs."""

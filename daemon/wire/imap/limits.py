@@ -1,0 +1,41 @@
+r"""What a server may send at most. Each breach is terminal: RemoteProtocolError, and no later byte is parsed."""
+
+from dataclasses import dataclass
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Sizes in bytes; sync.md 23 and faults.md S15 to S18 have the reasons.
+
+    Args:
+        status_line_bytes: Greeting, tagged and status lines, and lines of unknown kind.
+        data_line_bytes: Text of one FETCH, LIST or FLAGS response, its literals not counted.
+        number_line_bytes: SEARCH, ESEARCH and VANISHED.
+        inline_literal_bytes: One literal outside FETCH (a mailbox name, an ID value).
+        gathered_literal_bytes: FETCH literals up to here arrive as bytes in FetchData, larger ones as events.
+        max_literal_bytes: The largest message at all; announced larger ones are refused before any allocation.
+        gathered_response_bytes: All gathered literals of one response together.
+        nesting_depth: Parentheses within parentheses.
+        untagged_count, untagged_bytes: Responses and text between two tagged answers, with a command in flight.
+        quiet_untagged_count, quiet_untagged_bytes: The same while nothing or only IDLE is in flight.
+    """
+
+    status_line_bytes: int = 64 * KIB
+    data_line_bytes: int = 1 * MIB
+    number_line_bytes: int = 16 * MIB
+    inline_literal_bytes: int = 64 * KIB
+    gathered_literal_bytes: int = 1 * MIB
+    max_literal_bytes: int = 1024 * MIB
+    gathered_response_bytes: int = 8 * MIB
+    nesting_depth: int = 64
+    untagged_count: int = 4_000_000
+    untagged_bytes: int = 1024 * MIB
+    quiet_untagged_count: int = 100_000
+    quiet_untagged_bytes: int = 64 * MIB
+
+
+DEFAULT_LIMITS: Final = Limits()

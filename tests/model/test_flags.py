@@ -1,0 +1,35 @@
+"""Flags: spelling, what is never kept, letters."""
+
+import pytest
+from daemon.model.flags import (
+    FLAG_OF_LETTER,
+    FORWARDED,
+    SEEN,
+    is_valid_flag,
+    normalise_flags,
+    split_keywords,
+)
+
+
+def test_spelling_is_made_canonical_and_session_flags_are_dropped():
+    assert normalise_flags(["\\SEEN", "\\recent", "\\*", "Work", "$forwarded", ""]) == {SEEN, "Work", FORWARDED}
+
+
+def test_letters_are_the_six_of_maildir():
+    assert "".join(sorted(FLAG_OF_LETTER)) == "DFPRST"
+
+
+def test_keywords_are_told_from_flags_with_a_letter():
+    assert split_keywords(frozenset({SEEN, FORWARDED, "work"})) == ({SEEN, FORWARDED}, {"work"})
+
+
+@pytest.mark.parametrize("text", ["\\Seen", "\\answered", "$Junk", "work", "a-b.c"])
+def test_settable_flags_are_valid(text):
+    assert is_valid_flag(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\\Recent", "\\Foo", "two words", "a)b", 'a"b', "a\r\nb", "é", "x" * 101, "{5}", "a]"]
+)
+def test_what_a_server_could_not_take_is_invalid(text):
+    assert not is_valid_flag(text)

@@ -1,0 +1,62 @@
+"""Wakes coalesce, and none is lost whenever it comes."""
+
+from daemon.model.ids import INBOX, MailboxName
+from daemon.service.wakes import EVERYTHING, NOTHING, Agenda, WakeReason, Wakes
+
+LISTS = MailboxName("Lists")
+
+
+def test_nothing_gathered_is_an_empty_agenda() -> None:
+    assert Wakes().take() == NOTHING
+    assert NOTHING.is_empty
+    assert not EVERYTHING.is_empty
+
+
+def test_wakes_for_mailboxes_gather() -> None:
+    wakes = Wakes()
+    wakes.wake(WakeReason.OPERATION, INBOX)
+    wakes.wake(WakeReason.LOCAL, LISTS)
+    wakes.wake(WakeReason.LOCAL, LISTS)
+    assert wakes.take() == Agenda(
+        frozenset({INBOX, LISTS}), frozenset({WakeReason.OPERATION, WakeReason.LOCAL})
+    )
+
+
+def test_wake_for_everything_swallows_the_rest_in_any_order() -> None:
+    for order in ((None, INBOX), (INBOX, None)):
+        wakes = Wakes()
+        for mailbox in order:
+            wakes.wake(WakeReason.SCHEDULE, mailbox)
+        assert wakes.take().is_everything
+
+
+def test_taking_empties() -> None:
+    wakes = Wakes()
+    wakes.wake(WakeReason.SCHEDULE)
+    assert not wakes.take().is_empty
+    assert wakes.take().is_empty
+
+
+def test_wake_while_listening_rings_each_time() -> None:
+    wakes = Wakes()
+    rung: list[int] = []
+    with wakes.ringing(lambda: rung.append(1)):
+        wakes.wake(WakeReason.SCHEDULE)
+        wakes.wake(WakeReason.SCHEDULE)
+    wakes.wake(WakeReason.SCHEDULE)
+    assert len(rung) == 2
+
+
+def test_wake_before_listening_is_not_lost() -> None:
+    wakes = Wakes()
+    wakes.wake(WakeReason.OPERATION, INBOX)
+    rung: list[int] = []
+    with wakes.ringing(lambda: rung.append(1)):
+        assert rung == [1]
+    assert wakes.take().only == {INBOX}
+
+
+def test_only_our_own_side_distrusts_directory_stamps() -> None:
+    assert not NOTHING.plus(WakeReason.SCHEDULE, None).may_be_local
+    for reason in (WakeReason.LOCAL, WakeReason.REQUEST):
+        assert NOTHING.plus(WakeReason.SCHEDULE, None).plus(reason, INBOX).may_be_local

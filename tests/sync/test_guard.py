@@ -1,0 +1,177 @@
+"""The deletion breaker: what is let through, what waits for a person."""
+
+from daemon.model.flags import NO_FLAGS
+from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId, ModSeq, Uid, UidValidity
+from daemon.model.mailbox import MailboxRecord, SpecialUse
+from daemon.model.views import BaseEntry, BaseView, RemoteView
+from daemon.sync.actions import AccountPlan, ExpungeRemote, MailboxActions, RemoveLocal
+from daemon.sync.guard import (
+    DeletionBreaker,
+    MailboxSituation,
+    Side,
+    are_statements_doubtful,
+    guard_plan,
+)
+
+INBOX = MailboxName("INBOX")
+LISTS = MailboxName("Lists")
+NOW = 10_000.0
+
+
+def entries(count):
+    return [
+        BaseEntry(
+            message_id=MessageId(f"m{n}"), uid=Uid(n), maildir_name=MaildirName(f"f{n}"), flags=NO_FLAGS
+        )
+        for n in range(1, count + 1)
+    ]
+
+
+def expunging(count, mailbox=INBOX):
+    return MailboxActions(
+        mailbox=mailbox,
+        expunges=tuple(
+            ExpungeRemote(mailbox=mailbox, base=entry, is_inferred=True) for entry in entries(count)
+        ),
+    )
+
+
+def removing(count, mailbox=INBOX, *, is_inferred=True):
+    return MailboxActions(
+        mailbox=mailbox,
+        removals=tuple(
+            RemoveLocal(mailbox=mailbox, base=entry, is_inferred=is_inferred) for entry in entries(count)
+        ),
+    )
+
+
+def situation(size, mailbox=INBOX, role=None, **rest):
+    record = MailboxRecord(
+        account=AccountId("a"),
+        name=mailbox,
+        wire_name=mailbox.encode(),
+        delimiter="/",
+        directory=".",
+        special_use=role,
+    )
+    return MailboxSituation(record=record, size=size, **rest)
+
+
+def guarded(*actions, sizes, breaker=None, now=NOW, **rest):
+    situations = {s.record.name: s for s in sizes}
+    return guard_plan(
+        AccountPlan(mailboxes=actions),
+        situations,
+        breaker or DeletionBreaker(share_limit=0.2),
+        now=now,
+        **rest,
+    )
+
+
+def test_fifty_deletions_pass_whatever_the_share():
+    result = guarded(expunging(50), sizes=[situation(60)])
+    assert len(result.plan.mailboxes[0].expunges) == 50
+    assert not result.held
+
+
+def test_many_deletions_below_the_share_pass():
+    assert not guarded(expunging(60), sizes=[situation(1000)]).held
+
+
+def test_mass_deletion_is_held_whole():
+    result = guarded(expunging(300), sizes=[situation(1000)])
+    assert not result.plan.mailboxes[0].expunges
+    assert (result.held[0].count, result.held[0].side) == (300, Side.THERE)
+
+
+def test_deletions_add_up_over_the_window_and_are_forgotten_after_it():
+    breaker = DeletionBreaker(share_limit=0.2)
+    assert not guarded(expunging(40), sizes=[situation(100)], breaker=breaker).held
+    assert guarded(expunging(20), sizes=[situation(60)], breaker=breaker, now=NOW + 60).held
+    assert not guarded(expunging(20), sizes=[situation(60)], breaker=breaker, now=NOW + 661).held
+
+
+def test_share_is_taken_of_the_size_at_the_start_of_the_window():
+    breaker = DeletionBreaker(share_limit=0.2)
+    for step in range(4):
+        held = guarded(
+            expunging(50), sizes=[situation(1000 - 50 * step)], breaker=breaker, now=NOW + step
+        ).held
+        assert not held
+    assert guarded(expunging(50), sizes=[situation(800)], breaker=breaker, now=NOW + 9).held
+
+
+def test_second_mailbox_emptied_within_the_window_is_held_whatever_the_size():
+    breaker = DeletionBreaker(share_limit=0.2)
+    sizes = [situation(3), situation(4, LISTS)]
+    result = guarded(expunging(3), expunging(4, LISTS), sizes=sizes, breaker=breaker)
+    assert [hold.mailbox for hold in result.held] == [LISTS]
+
+
+def test_trash_may_be_emptied():
+    sizes = [situation(500, role=SpecialUse.TRASH)]
+    assert not guarded(expunging(500), sizes=sizes).held
+
+
+def test_statement_of_the_server_is_no_inference():
+    result = guarded(removing(500, is_inferred=False), sizes=[situation(1000)])
+    assert len(result.plan.mailboxes[0].removals) == 500
+
+
+def test_doubtful_statement_goes_through_the_breaker():
+    sizes = [situation(1000, are_statements_doubtful=True)]
+    result = guarded(removing(500, is_inferred=False), sizes=sizes)
+    assert not result.plan.mailboxes[0].removals
+    assert result.held
+
+
+def test_hold_stays_after_the_window_until_somebody_decides():
+    first = guarded(expunging(300), sizes=[situation(1000)]).held[0]
+    later = guarded(expunging(300), sizes=[situation(1000, held=first)], now=NOW + 100_000)
+    assert later.held[0].since == first.since
+    assert not later.plan.mailboxes[0].expunges
+
+
+def test_approved_deletions_go_on():
+    assert not guarded(expunging(300), sizes=[situation(1000, is_approved=True)]).held
+
+
+def test_hold_of_one_mailbox_does_not_stop_another():
+    result = guarded(expunging(300), expunging(2, LISTS), sizes=[situation(1000), situation(900, LISTS)])
+    assert [hold.mailbox for hold in result.held] == [INBOX]
+    assert len(result.plan.mailboxes[1].expunges) == 2
+
+
+def test_restored_backup_infers_nothing_and_holds_nothing():
+    result = guarded(
+        expunging(3), removing(3, LISTS), sizes=[situation(9), situation(9, LISTS)], infers_nothing=True
+    )
+    assert not result.held
+    assert all(actions.is_empty for actions in result.plan.mailboxes)
+
+
+def view(uid_next=10, mod_seq=10, count=5):
+    return RemoteView(
+        mailbox=INBOX,
+        uid_validity=UidValidity(1),
+        uid_next=Uid(uid_next),
+        highest_mod_seq=ModSeq(mod_seq),
+        message_count=count,
+    )
+
+
+def base_view():
+    return BaseView(
+        mailbox=INBOX,
+        uid_validity=UidValidity(1),
+        uid_next=Uid(10),
+        highest_mod_seq=ModSeq(10),
+        entries=tuple(entries(2)),
+    )
+
+
+def test_marks_that_went_back_and_empty_mailboxes_make_statements_doubtful():
+    assert not are_statements_doubtful(base_view(), view())
+    assert are_statements_doubtful(base_view(), view(uid_next=9))
+    assert are_statements_doubtful(base_view(), view(mod_seq=9))
+    assert are_statements_doubtful(base_view(), view(count=0))

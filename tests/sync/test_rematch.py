@@ -1,0 +1,66 @@
+"""Matching files with server messages without UIDs (sync.md 7)."""
+
+from daemon.model.flags import NO_FLAGS
+from daemon.model.ids import MaildirName, Uid
+from daemon.model.views import RemoteEntry
+from daemon.sync.rematch import FileKey, candidates, match_by_header
+
+
+def file(name, size=100, mtime=50, header=b"h", was_on_server=True, wire_size=None):
+    return FileKey(
+        maildir_name=MaildirName(name),
+        file_size=size,
+        wire_size=wire_size or size,
+        mtime=mtime,
+        header_sha256=header,
+        was_on_server=was_on_server,
+    )
+
+
+def there(uid, size=100, date=50):
+    return RemoteEntry(uid=Uid(uid), flags=NO_FLAGS, size=size, internal_date=date)
+
+
+def test_unique_size_and_date_match_without_a_header():
+    found = candidates([file("a"), file("b", size=7)], [there(1), there(2, size=9)])
+    assert found.pairs == {"a": 1}
+    assert not found.needs_header
+
+
+def test_file_not_known_from_a_server_needs_the_header():
+    """A file of somebody else with the same size and second must not be taken for the message."""
+    found = candidates([file("a", was_on_server=False)], [there(1)])
+    assert not found.pairs
+    assert found.needs_header == {1}
+
+
+def test_two_messages_of_one_size_need_their_headers():
+    found = candidates([file("a"), file("b")], [there(1), there(2)])
+    assert found.needs_header == {1, 2}
+
+
+def test_other_date_leaves_doubt():
+    assert candidates([file("a", mtime=51)], [there(1)]).needs_header == {1}
+
+
+def test_equal_keys_are_matched_as_multisets_in_uid_order():
+    pairs = match_by_header([file("b"), file("a")], [there(9), there(4)], {Uid(4): b"h", Uid(9): b"h"})
+    assert pairs == {"a": 4, "b": 9}
+
+
+def test_one_file_is_never_given_two_messages():
+    assert match_by_header([file("a")], [there(1), there(2)], {Uid(1): b"h", Uid(2): b"h"}) == {"a": 1}
+
+
+def test_right_date_is_preferred_and_a_changed_mtime_still_matches():
+    files = [file("a", mtime=1), file("b", mtime=50)]
+    assert match_by_header(files, [there(1)], {Uid(1): b"h"}) == {"b": 1}
+    assert match_by_header([file("a", mtime=1)], [there(1)], {Uid(1): b"h"}) == {"a": 1}
+
+
+def test_other_header_is_no_match():
+    assert match_by_header([file("a")], [there(1)], {Uid(1): b"other"}) == {}
+
+
+def test_file_with_bare_line_feeds_matches_by_its_wire_size():
+    assert candidates([file("a", size=90, wire_size=100)], [there(1)]).pairs == {"a": 1}
