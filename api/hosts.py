@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Final
 
-from aiohttp import HttpVersion10, web
+from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.typedefs import Handler
 
 from api.connection import listener_of
@@ -53,7 +53,7 @@ def _has_port(name: str) -> bool:
 @web.middleware
 async def hosts(request: web.Request, handler: Handler) -> web.StreamResponse:
     """The handler's answer when the request was meant for us; 421 otherwise."""
-    if request.version < HttpVersion10:
+    if request.version not in (HttpVersion10, HttpVersion11):
         raise Problem("request_malformed", is_last=True)
     listener = listener_of(request)
     if not request.raw_path.startswith("/") and request.raw_path != "*":

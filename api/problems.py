@@ -43,6 +43,7 @@ PROBLEMS: Final[Mapping[str, Entry]] = {
     "account_unknown": Entry(404, "There is no such account."),
     "mailbox_unknown": Entry(404, "There is no such mailbox."),
     "message_unknown": Entry(404, "There is no such message."),
+    "message_gone": Entry(404, "The message's file was moved or removed a moment ago."),
     "operation_unknown": Entry(404, "There is no such operation."),
     "job_unknown": Entry(404, "There is no such job in this run of the service."),
     "method_not_allowed": Entry(405, "The resource does not know this method; see Allow."),
@@ -68,6 +69,9 @@ PROBLEMS: Final[Mapping[str, Entry]] = {
     "account_unhealthy": Entry(503, "The account needs someone to look at it."),
     "too_busy": Entry(503, "Too many requests are waiting already. Try again."),
     "unavailable": Entry(503, "The service cannot do this now. Try again."),
+    "message_changed": Entry(
+        503, "The message's file is not what the index says; the next pass will look at it."
+    ),
     "store_io": Entry(503, "The store cannot be read or written."),
     "store_readonly": Entry(503, "The store cannot be written: permissions, or a read-only file system."),
     "store_foreign": Entry(503, "The mail directory is missing, empty or of another store."),

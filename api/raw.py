@@ -1,10 +1,11 @@
 """GET /v1/messages/{id}/raw: the octets as the server sent them, as a stream.
 
-The answer states length and digest first; when the file turns out to be another, the line is broken instead of ending
-well, so no client takes wrong octets for right ones. Digests: RFC 9530 (`Repr-Digest`) and its predecessor RFC 3230.
+The answer states length and digest first, and both are checked while it streams: a file that turns out to be another
+is refused, or its answer broken off, so no client takes wrong octets for right ones. Digests: RFC 9530 (`Repr-Digest`) and its predecessor RFC 3230.
 """
 
 import base64
+import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
@@ -12,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from api.context import control_of
+from api.problems import Problem
 from daemon.model.errors import MailError
 from daemon.service.control.messages import RawMessage
 
@@ -48,26 +50,34 @@ async def get_raw(request: web.Request) -> web.StreamResponse:
 
 
 async def _send(request: web.Request, response: web.StreamResponse, raw: RawMessage) -> web.StreamResponse:
-    """Stream the chunks; what fails before the first is still a problem, what fails later breaks the line."""
-    first = await anext(raw.chunks, b"")
-    await response.prepare(request)
-    sent = len(first)
+    """Stream the chunks, each behind the next: the last one leaves only when length and digest are right.
+
+    What is wrong before the head was sent is a problem; afterwards, the line is broken.
+    """
+    digest = hashlib.sha256()
+    length = 0
+    held = b""
     try:
-        if first:
-            await response.write(first)
         async for chunk in raw.chunks:
-            sent += len(chunk)
-            if sent > raw.size:
+            digest.update(chunk)
+            length += len(chunk)
+            if length > raw.size:
                 break
-            await response.write(chunk)
-    except MailError as error:
-        log.warning("api.raw_broken", reason=error.reason)
-        sent = -1
-    if sent != raw.size:
+            if held:
+                await response.prepare(request)
+                await response.write(held)
+            held = chunk
+        if length != raw.size or digest.hexdigest() != raw.sha256:
+            raise Problem("message_changed")
+    except (MailError, Problem) as error:
+        if not response.prepared:
+            raise
+        log.warning("api.raw_broken", reason=error.reason if isinstance(error, MailError) else error.code)
         if request.transport is not None:
             request.transport.abort()
-        raise ConnectionResetError("the file is not what the index says")
-    await response.write_eof()
+        raise ConnectionResetError("the file is not what the index says") from error
+    await response.prepare(request)
+    await response.write_eof(held)
     return response
 
 

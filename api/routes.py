@@ -131,7 +131,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         handler=raw.get_raw,
         scope=Scope.READ,
         answers={200: None, 304: None},
-        refuses=("message_unknown",),
+        refuses=("message_unknown", "message_gone", "message_changed"),
     ),
     Route(
         method="PATCH",

@@ -43,6 +43,7 @@ LOCK_WAIT_SECONDS: Final = 30.0  # decision 15: time for a `mailsyncd sync` to f
 STOP_LIMIT_SECONDS: Final = (
     5.0  # L23; what is on the disk is whole at any moment, so nothing is lost by a hard end
 )
+STUCK_WRITER_SECONDS: Final = 45.0  # one transaction on a disk whose every fsync takes 2 s ends sooner
 STALE_TICK_SECONDS: Final = 30.0  # the supervisor looks round every 5 s and may spend 4 on each stuck account
 
 
@@ -100,7 +101,7 @@ async def serve(
         on_ready: Called once when the API answers and every account has its task.
     """
     clock = SystemClock()
-    log: FilteringBoundLogger = structlog.stdlib.get_logger("mailsyncd")
+    log: FilteringBoundLogger = structlog.get_logger("mailsyncd")
     for warning in settings.warnings:
         log.warning("config.warned", warning=warning)
     stop = asyncio.Event()
@@ -114,6 +115,7 @@ async def serve(
         if not await _comes_first(opening, stop):
             return
         store = opening.result()
+        _tell_findings(store, log)
         with contextlib.ExitStack() as limits:
             try:
                 manager = ServiceManager(env)
@@ -125,7 +127,7 @@ async def serve(
                     manager.ready(f"{len(settings.accounts)} accounts")
                     if on_ready is not None:
                         on_ready(_running(settings, server))
-                    await _until(stop, service, manager)
+                    await _until(stop, service, store, manager, clock)
                     manager.stopping()
                     log.info("service.stopping")
                     limits.enter_context(
@@ -181,29 +183,37 @@ async def _serving(
         await asyncio.gather(server.stop(), service.stop())
 
 
-async def _until(stop: asyncio.Event, service: Service, manager: ServiceManager) -> None:
-    """Return when `stop` is set; meanwhile tell the service manager that we are alive, while we are."""
+async def _until(
+    stop: asyncio.Event, service: Service, store: Store, manager: ServiceManager, clock: Clock
+) -> None:
+    """Return when `stop` is set; meanwhile tell the service manager that we are alive, while we are (decision 5)."""
     if manager.watchdog_seconds is None:
         await stop.wait()
         return
-    clock = SystemClock()
     while not stop.is_set():
-        if clock.monotonic() - service.supervisor.last_tick < STALE_TICK_SECONDS:
+        if is_alive(clock.monotonic(), last_tick=service.supervisor.last_tick, busy_since=store.busy_since):
             manager.alive()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(manager.watchdog_seconds / 2):
                 await stop.wait()
 
 
+def is_alive(now: float, *, last_tick: float, busy_since: float | None) -> bool:
+    """Whether supervisor and writer thread make progress; that the event loop does shows in being asked."""
+    is_writing = busy_since is None or now - busy_since < STUCK_WRITER_SECONDS
+    return is_writing and now - last_tick < STALE_TICK_SECONDS
+
+
 async def _sync(
     settings: Settings, accounts: Sequence[ImapSettings | Pop3Settings], on_progress: OnProgress
 ) -> Mapping[AccountId, PassResult | MailError]:
     clock = SystemClock()
-    log: FilteringBoundLogger = structlog.stdlib.get_logger("mailsyncd")
+    log: FilteringBoundLogger = structlog.get_logger("mailsyncd")
     # The runner turns SIGINT into the cancellation of this task; SIGTERM shall do the same.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, signal.raise_signal, signal.SIGINT)
     store = await Store.open(settings.store.path, clock=clock)
     try:
+        _tell_findings(store, log)
         return await sync_once(
             accounts,
             store=store,
@@ -216,6 +226,11 @@ async def _sync(
         )
     finally:
         await store.close()
+
+
+def _tell_findings(store: Store, log: FilteringBoundLogger) -> None:
+    for finding in store.findings:
+        log.warning("store.mended", finding=finding)
 
 
 def _trees(settings: Settings, store: Store, clock: Clock) -> dict[AccountId, MaildirTree]:

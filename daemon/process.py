@@ -26,7 +26,8 @@ _PR_SET_DUMPABLE: Final = 4  # prctl(2), linux/prctl.h
 
 
 def tune() -> None:
-    """Few malloc arenas, memory given back, no core dumps, enough descriptors; call it before any thread starts."""
+    """Private files, few malloc arenas, no core dumps, enough descriptors; call it before any thread starts."""
+    os.umask(0o077)
     libc = ctypes.CDLL(None)
     with contextlib.suppress(AttributeError):  # musl has no mallopt
         libc.mallopt(_M_ARENA_MAX, 2)  # one arena a core and thread would keep what each pool once needed

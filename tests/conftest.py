@@ -1,13 +1,13 @@
 """Fixtures of the whole suite: a real Dovecot for the session, a fresh user of it for each test."""
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from tests.support.dovecot import PASSWORD, Dovecot
+from tests.support.dovecot import PASSWORD, Dovecot, temporary_home
 
 _numbers = itertools.count(1)
 
@@ -25,12 +25,13 @@ class Mailbag:
 
 
 @pytest.fixture(scope="session")
-def dovecot(tmp_path_factory) -> Iterator[Dovecot]:
+def dovecot() -> Iterator[Dovecot]:
     """One server for the session; tests keep apart by their users."""
-    server = Dovecot(tmp_path_factory.mktemp("dovecot"))
-    server.start()
-    yield server
-    server.stop()
+    with temporary_home() as home:
+        server = Dovecot(home)
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture
@@ -40,16 +41,14 @@ def mailbag(dovecot) -> Mailbag:
 
 
 @pytest.fixture
-def dovecot_factory(tmp_path_factory) -> Iterator[Callable[..., Dovecot]]:
+def dovecot_factory() -> Iterator[Callable[..., Dovecot]]:
     """Servers of the test's own, for stopping, starting and other capabilities."""
-    servers: list[Dovecot] = []
+    with contextlib.ExitStack() as stack:
 
-    def make(home: Path | None = None, **options) -> Dovecot:
-        server = Dovecot(home or tmp_path_factory.mktemp("dovecot"), **options)
-        servers.append(server)
-        server.start()
-        return server
+        def make(**options) -> Dovecot:
+            server = Dovecot(stack.enter_context(temporary_home()), **options)
+            stack.callback(server.stop)
+            server.start()
+            return server
 
-    yield make
-    for server in servers:
-        server.stop()
+        yield make

@@ -21,6 +21,12 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_tune_makes_new_files_private(tmp_path):
+    done = python(f"from daemon import process; process.tune(); open('{tmp_path}/new', 'w').close()")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600
+
+
 def test_tune_raises_descriptors_and_forbids_core_dumps():
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     done = python(

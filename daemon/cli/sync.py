@@ -19,7 +19,6 @@ from daemon.cli.options import complain, config_option, exit_with, log_level_opt
 if TYPE_CHECKING:
     from daemon.cli.outcomes import Outcome
     from daemon.cli.progress import ProgressLine
-    from daemon.model.errors import StoreInUse
     from daemon.model.settings import ImapSettings, Pop3Settings, Settings
 
 
@@ -41,7 +40,6 @@ def sync(config: Path | None, log_level: str, accounts: tuple[str, ...]) -> None
 
     # Late: help and mistakes on the command line need none of it.
     from daemon.cli import asking, logs, progress  # noqa: PLC0415
-    from daemon.cli.client import NoService  # noqa: PLC0415
     from daemon.model.errors import ConfigError, MailError, StoreInUse  # noqa: PLC0415
 
     line = None
@@ -52,14 +50,15 @@ def sync(config: Path | None, log_level: str, accounts: tuple[str, ...]) -> None
     logs.configure(log_level, before_line=line.clear if line else None)
     names = [account.id for account in chosen]
     try:
-        try:
-            outcomes = asking.sync_by_service(settings.store.path, names, line)
-        except NoService:
+        outcomes = asking.sync_by_service(settings.store.path, names, line)
+        if outcomes is None:
             try:
                 outcomes = _sync_here(settings, chosen, line)
             except StoreInUse as error:
-                # A service that is starting, or another `mailsyncd sync`.
-                outcomes = _second_chance(settings, names, line, error)
+                # A service that is just starting, or another `mailsyncd sync`.
+                outcomes = asking.sync_by_service(settings.store.path, names, line)
+                if outcomes is None:
+                    exit_with(exits.IN_USE, error)
     except KeyboardInterrupt:
         complain("stopped; what was done so far stays done")
         sys.exit(exits.FAILED)
@@ -95,16 +94,3 @@ def _sync_here(
 
     results = app.sync(settings, chosen, on_progress=line.show if line else None)
     return [outcome_of(account, result) for account, result in results.items()]
-
-
-def _second_chance(
-    settings: Settings, names: Sequence[str], line: ProgressLine | None, in_use: StoreInUse
-) -> list[Outcome]:
-    """Ask once more the service that got the store first; exits with 75 when whoever has it does not answer."""
-    from daemon.cli import asking  # noqa: PLC0415
-    from daemon.cli.client import NoService  # noqa: PLC0415
-
-    try:
-        return asking.sync_by_service(settings.store.path, names, line)
-    except NoService:
-        exit_with(exits.IN_USE, in_use)

@@ -44,7 +44,7 @@ class PassResult:
         )
 
     def plus(self, other: "PassResult") -> "PassResult":
-        """Both together."""
+        """Both together, `other` being the later: what is held now is what it says."""
         return PassResult(
             downloaded=self.downloaded + other.downloaded,
             uploaded=self.uploaded + other.uploaded,
@@ -53,5 +53,5 @@ class PassResult:
             expunged_there=self.expunged_there + other.expunged_there,
             moved=self.moved + other.moved,
             failed=self.failed + other.failed,
-            held=self.held + other.held,
+            held=other.held,
         )

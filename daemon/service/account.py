@@ -280,6 +280,7 @@ class AccountRunner:
     async def _attempt(self) -> None:
         """One session, to its end."""
         self._tried_at = self._clock.monotonic()
+        session = None
         try:
             engine = await self._ready_engine()
             session = ImapSession(
@@ -297,10 +298,13 @@ class AccountRunner:
                 log=self._log,
             )
             await self._run_session(session)
-        except LocalProtocolError:
+        except LocalProtocolError as exc:
+            self._jobs.fail(session.broken_job if session is not None else None, exc)
             raise
         except MailError as exc:
             await self._settle(exc)
+            self._jobs.fail(session.broken_job if session is not None else None, exc)
+            self._fail_waiting(exc)
 
     async def _ready_engine(self) -> ImapSync:
         """The engine, its local recovery done."""
@@ -347,7 +351,6 @@ class AccountRunner:
             with suppress(StoreError):  # a full disk must not turn patience into a crash
                 await self._guard.keep_throttle(now + delay)
         self._not_before = self._clock.monotonic() + delay
-        self._fail_waiting(error)
         is_final = isinstance(error, LoginSpent)
         self._standing.apply(
             verdict.event,

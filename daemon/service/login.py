@@ -64,17 +64,29 @@ class Login:
             self._pulse.expect(self._deadline)
             client = await self._connect(self._settings, self._log)
             try:
-                self._bucket.take()
-                await client.authenticate(self._settings.username, secret)
-            except AuthenticationFailed as exc:
-                client.abort()
-                if exc.reason == "auth_unsupported":  # nothing was sent, so nothing was refused
-                    raise
-                if await self._guard.count_refusal(secret, str(exc)):
-                    raise
-                raise LoginSpent(str(exc), reason=exc.reason, remedy=exc.remedy) from exc
+                await self._authenticate(client, secret)
             except BaseException:
                 client.abort()
                 raise
         await self._guard.forget_refusals()
         return client
+
+    async def _authenticate(self, client: ImapClient, secret: Secret) -> None:
+        await self._guard.begin(secret)
+        self._bucket.take()
+        try:
+            await client.authenticate(self._settings.username, secret)
+        except AuthenticationFailed as exc:
+            if exc.reason == "auth_unsupported":  # nothing was sent, so nothing was refused
+                await self._guard.take_back()
+                raise
+            if await self._guard.count_refusal(secret, str(exc)):
+                raise
+            raise LoginSpent(str(exc), reason=exc.reason, remedy=exc.remedy) from exc
+        except asyncio.CancelledError:
+            # The server may have refused it: an attempt too many counted is harmless, one too few locks someone out.
+            await self._guard.count_refusal(secret, "the login was interrupted before the server answered")
+            raise
+        except BaseException:
+            await self._guard.take_back()
+            raise

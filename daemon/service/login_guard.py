@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from daemon.model.clock import Clock
@@ -40,6 +40,7 @@ class LoginGuard:
         self._account = account
         self._clock = clock
         self._attempts = attempts
+        self._is_counted = False
 
     async def is_spent(self, secret: Secret) -> bool:
         """Whether this secret has been refused as often as is allowed."""
@@ -55,20 +56,33 @@ class LoginGuard:
         refusals = await self._load()
         return None if refusals is None else refusals.detail
 
-    async def count_refusal(self, secret: Secret, detail: str) -> bool:
-        """Whether attempts are left; durable before this returns."""
+    async def begin(self, secret: Secret) -> None:
+        """An attempt is about to be sent. A secret that was refused before is counted now, before the act.
+
+        The first attempt with a secret is counted when it was refused: it would cost every ordinary login a commit.
+        """
         refusals = await self._load()
-        if refusals is not None and await self._is_same(refusals, secret):
-            salt, digest, count = refusals.salt, refusals.digest, refusals.count + 1
-        else:
-            salt, count = secrets.token_hex(16), 1
+        self._is_counted = refusals is not None and await self._is_same(refusals, secret)
+        if refusals is not None and self._is_counted:
+            await self._save(replace(refusals, count=refusals.count + 1))
+
+    async def take_back(self) -> None:
+        """The attempt that was begun did not get as far as an answer about the secret."""
+        refusals = await self._load()
+        if refusals is not None and self._is_counted:
+            await self._save(replace(refusals, count=refusals.count - 1))
+        self._is_counted = False
+
+    async def count_refusal(self, secret: Secret, detail: str) -> bool:
+        """Whether attempts are left after the one that was begun was refused; durable before this returns."""
+        refusals = await self._load()
+        if refusals is None or not self._is_counted:
+            salt = secrets.token_hex(16)
             digest = await self._digest(secret, salt)
-        await self._store.facts.set(
-            self._account,
-            _REFUSALS_KEY,
-            json.dumps({"count": count, "salt": salt, "digest": digest, "detail": detail}),
-        )
-        return count < self._attempts
+            refusals = Refusals(count=1, salt=salt, digest=digest, detail=detail)
+        self._is_counted = False
+        await self._save(replace(refusals, detail=detail))
+        return refusals.count < self._attempts
 
     async def forget_refusals(self) -> None:
         """A login succeeded, or a person wants it tried again."""
@@ -92,6 +106,9 @@ class LoginGuard:
     async def _load(self) -> Refusals | None:
         text = await self._store.facts.get(self._account, _REFUSALS_KEY)
         return None if text is None else Refusals(**json.loads(text))
+
+    async def _save(self, refusals: Refusals) -> None:
+        await self._store.facts.set(self._account, _REFUSALS_KEY, json.dumps(asdict(refusals)))
 
     async def _is_same(self, refusals: Refusals, secret: Secret) -> bool:
         return hmac.compare_digest(refusals.digest, await self._digest(secret, refusals.salt))

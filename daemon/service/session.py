@@ -17,7 +17,7 @@ from daemon.model.clock import Clock
 from daemon.model.errors import ConnectionLost, MailError, ServerRefused, Throttled
 from daemon.model.events import EventData, EventName, NewEvent
 from daemon.model.ids import INBOX, MailboxName
-from daemon.model.jobs import JobKind
+from daemon.model.jobs import JobId, JobKind
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.passes import PassResult, Progress
 from daemon.model.settings import ImapSettings
@@ -81,6 +81,9 @@ class ImapSession:
         self._is_told = False
         self._told_at = 0.0
         self._chatter: deque[float] = deque(maxlen=CHATTER_LIMIT)
+        self.broken_job: JobId | None = None
+        """The job whose pass ended this session by an error; the owner ends it when the state is known."""
+
         self.is_line_dead = False
         """Set by the owner before cancelling when no farewell can arrive any more."""
 
@@ -168,7 +171,7 @@ class ImapSession:
                 # What changes meanwhile is heard on the line and ends the next IDLE at once: one pass is enough.
                 result = await self._engine.run_pass(client, only=agenda.only)
         except MailError as exc:
-            self._jobs.fail(job, exc)
+            self.broken_job = job
             self._tell(EventName.SYNC_FAILED, {"reason": exc.reason, "detail": str(exc)})
             raise
         except BaseException:

@@ -2,24 +2,39 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from daemon.model.envelope import Content
 from daemon.model.events import EventName, NewEvent
 from daemon.model.flags import SEEN, FlagSet
-from daemon.model.ids import AccountId, MessageId, UidValidity
+from daemon.model.ids import AccountId, MaildirName, MessageId, ModSeq, Uid, UidValidity
 from daemon.model.operations import OperationKind
+from daemon.model.views import BaseState
 from daemon.store.encoding import chunks, flags_from_text, flags_to_text, id_from_bytes, id_to_bytes
 from daemon.store.message_rows import drop_unused_contents
 from daemon.store.tables_index import CONTENT, MESSAGE, PLACEMENT
-from daemon.store.tables_state import OPERATION
+from daemon.store.tables_state import IS_PENDING, OPERATION
 from daemon.store.transactions import IndexTx
 
-if TYPE_CHECKING:
-    from daemon.model.envelope import Content
-    from daemon.store.base import Arrival
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A message whose file is durably in place. `flags` are the file's, `base_flags` what both sides have (None: the
+    same). `uid` is None where the server did not say it.
+    """
+
+    message_id: MessageId
+    uid: Uid | None
+    maildir_name: MaildirName
+    flags: FlagSet
+    base_flags: FlagSet | None = None
+    content: Content
+    internal_date: int
+    mod_seq: ModSeq | None = None
+    state: BaseState = BaseState.SYNCED
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +77,7 @@ class ArrivalWriter:
         self._mailbox_id = mailbox_id
         self._uid_validity = uid_validity
 
-    def write(self, arrivals: Sequence["Arrival"], events: Sequence[NewEvent]) -> frozenset[MessageId]:
+    def write(self, arrivals: Sequence[Arrival], events: Sequence[NewEvent]) -> frozenset[MessageId]:
         """Ids of arrivals that were not taken; the rest is written, with its events."""
         refused: set[MessageId] = set()
         old: set[MessageId] = set()
@@ -78,9 +93,7 @@ class ArrivalWriter:
         )
         return frozenset(refused)
 
-    def _write_part(
-        self, arrivals: Sequence["Arrival"], refused: set[MessageId], old: set[MessageId]
-    ) -> None:
+    def _write_part(self, arrivals: Sequence[Arrival], refused: set[MessageId], old: set[MessageId]) -> None:
         by_name = self._ids_by_name(arrivals)
         by_uid = self._ids_by_uid(arrivals)
         taken: dict[bytes, Arrival] = {}
@@ -97,16 +110,16 @@ class ArrivalWriter:
         self._put_messages(taken, known)
         self._put_placements(taken)
 
-    def _ids_by_name(self, arrivals: Sequence["Arrival"]) -> dict[str, bytes]:
+    def _ids_by_name(self, arrivals: Sequence[Arrival]) -> dict[str, bytes]:
         rows = self._tx.connection.execute(
             select(MESSAGE.c.maildir_name, MESSAGE.c.id).where(
                 MESSAGE.c.mailbox_id == self._mailbox_id,
                 MESSAGE.c.maildir_name.in_([arrival.maildir_name for arrival in arrivals]),
             )
         )
-        return {name: raw for name, raw in rows}
+        return {row[0]: row[1] for row in rows}
 
-    def _ids_by_uid(self, arrivals: Sequence["Arrival"]) -> dict[int, bytes]:
+    def _ids_by_uid(self, arrivals: Sequence[Arrival]) -> dict[int, bytes]:
         """Which messages that are here hold the UIDs."""
         rows = self._tx.connection.execute(
             select(PLACEMENT.c.uid, PLACEMENT.c.message_id)
@@ -117,9 +130,9 @@ class ArrivalWriter:
                 PLACEMENT.c.uid.in_([arrival.uid for arrival in arrivals if arrival.uid is not None]),
             )
         )
-        return {uid: raw for uid, raw in rows}
+        return {row[0]: row[1] for row in rows}
 
-    def _known(self, taken: Mapping[bytes, "Arrival"]) -> dict[bytes, _Known]:
+    def _known(self, taken: Mapping[bytes, Arrival]) -> dict[bytes, _Known]:
         rows = self._tx.connection.execute(
             select(
                 MESSAGE.c.id,
@@ -131,7 +144,7 @@ class ArrivalWriter:
         )
         return {row[0]: _Known(*row[1:]) for row in rows}
 
-    def _put_messages(self, taken: Mapping[bytes, "Arrival"], known: Mapping[bytes, _Known]) -> None:
+    def _put_messages(self, taken: Mapping[bytes, Arrival], known: Mapping[bytes, _Known]) -> None:
         content_ids = self._put_contents([arrival.content for arrival in taken.values()])
         wishes = self._pending_wishes([raw for raw in taken if raw not in known])
         rows: list[dict[str, Any]] = []
@@ -163,7 +176,7 @@ class ArrivalWriter:
         if replaced:
             drop_unused_contents(self._tx, replaced)
 
-    def _put_contents(self, contents: Sequence["Content"]) -> dict[bytes, int]:
+    def _put_contents(self, contents: Sequence[Content]) -> dict[bytes, int]:
         """Row numbers by digest; contents that are there already are not written again."""
         unique = {content.file_sha256: content for content in contents}
         found = self._content_ids(list(unique))
@@ -177,14 +190,14 @@ class ArrivalWriter:
         rows = self._tx.connection.execute(
             select(CONTENT.c.file_sha256, CONTENT.c.id).where(CONTENT.c.file_sha256.in_(digests))
         )
-        return {digest: number for digest, number in rows}
+        return {row[0]: row[1] for row in rows}
 
     def _pending_wishes(self, ids: Sequence[bytes]) -> dict[bytes, tuple[bool, FlagSet, FlagSet]]:
         """What people have asked for messages that are coming back, as they do after the index was lost."""
         rows = self._tx.state.execute(
             select(
                 OPERATION.c.message_id, OPERATION.c.kind, OPERATION.c.add_flags, OPERATION.c.remove_flags
-            ).where(OPERATION.c.state == "pending", OPERATION.c.message_id.in_(ids))
+            ).where(IS_PENDING, OPERATION.c.message_id.in_(ids))
         ).all()
         self._tx.state.rollback()
         return {
@@ -196,7 +209,7 @@ class ArrivalWriter:
             for row in rows
         }
 
-    def _put_placements(self, taken: Mapping[bytes, "Arrival"]) -> None:
+    def _put_placements(self, taken: Mapping[bytes, Arrival]) -> None:
         connection = self._tx.connection
         connection.execute(delete(PLACEMENT).where(PLACEMENT.c.message_id.in_(list(taken))))
         uids = [arrival.uid for arrival in taken.values() if arrival.uid is not None]
@@ -226,7 +239,7 @@ class ArrivalWriter:
             connection.execute(insert(PLACEMENT), rows)
 
 
-def _content_values(content: "Content") -> dict[str, Any]:
+def _content_values(content: Content) -> dict[str, Any]:
     envelope = content.envelope
     is_same = content.wire_size == content.file_size and content.wire_sha256 == content.file_sha256
     return {

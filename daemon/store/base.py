@@ -10,12 +10,11 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from daemon.model.envelope import Content
 from daemon.model.events import NewEvent
 from daemon.model.flags import FlagSet
 from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId, ModSeq, Uid, UidValidity
 from daemon.model.views import BaseEntry, BaseState, BaseView
-from daemon.store.arrivals import ArrivalWriter
+from daemon.store.arrivals import Arrival, ArrivalWriter
 from daemon.store.encoding import (
     chunks,
     flags_from_text,
@@ -33,25 +32,10 @@ from daemon.store.tables_state import NAME
 from daemon.store.transactions import IndexTx, StateTx
 from daemon.store.writer import Writer
 
+__all__ = ["Arrival", "BaseRoom", "Binding", "FlagUpdate"]
+
 Binding = tuple[MessageId, Uid | None, BaseState, FlagSet | None]
 """Message, its new UID, how far both sides agree, and the flags both have (None: as they were)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """A message whose file is durably in place. `flags` are the file's, `base_flags` what both sides have (None: the
-    same). `uid` is None where the server did not say it.
-    """
-
-    message_id: MessageId
-    uid: Uid | None
-    maildir_name: MaildirName
-    flags: FlagSet
-    base_flags: FlagSet | None = None
-    content: Content
-    internal_date: int
-    mod_seq: ModSeq | None = None
-    state: BaseState = BaseState.SYNCED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +126,7 @@ class BaseRoom:
 
         await self._writer.index(work)
 
-    async def record_failed(
+    async def record_failed(  # noqa: PLR0917 - a place on the server and what is known of it
         self,
         account: AccountId,
         mailbox: MailboxName,
@@ -224,12 +208,12 @@ class BaseRoom:
         uids: Collection[Uid] = (),
         events: Sequence[NewEvent] = (),
     ) -> None:
-        """Remove messages by id, and whatever stands at the given UIDs; what is unknown counts as removed."""
+        """Remove messages by id, and whatever stands at the given UIDs of its present UIDVALIDITY; what is unknown counts as removed."""
 
         def work(tx: IndexTx) -> None:
             mailbox_id = find_mailbox(tx.connection, account, mailbox)
             ids = {id_to_bytes(message_id) for message_id in message_ids}
-            if mailbox_id is not None:
+            if mailbox_id is not None and uids:
                 ids |= _clear_uids(tx, mailbox_id, uids)
             removed = remove_messages(tx, sorted(ids))
             names = [row.maildir_name for row in removed if row.mailbox_id == mailbox_id]
@@ -265,14 +249,14 @@ def _load(connection: Connection, account: AccountId, mailbox: MailboxName) -> B
             )
         )
         .where(PLACEMENT.c.mailbox_id == record.id)
-        .order_by(PLACEMENT.c.uid)
+        .order_by(PLACEMENT.c.uid_validity, PLACEMENT.c.uid)
     )
     states = {state.value: state for state in BaseState}
     entries = []
     for message_id, validity, uid, state, flags, retry_at_ms, maildir_name, wire_size in rows:
         is_void = uid is None or validity != record.uid_validity
-        if is_void and message_id is None:
-            continue  # a UID that could not be fetched, under a numbering that is gone
+        if is_void and maildir_name is None:
+            continue  # failed or marked under a numbering that is gone: there is nothing left to match
         entries.append(
             BaseEntry(
                 message_id=id_from_bytes(message_id) if message_id is not None else None,
@@ -364,10 +348,17 @@ def _bind(
 
 
 def _clear_uids(tx: IndexTx, mailbox_id: int, uids: Collection[Uid]) -> set[bytes]:
-    """Rows at these UIDs removed, whatever UIDVALIDITY; the ids of messages they named."""
+    """Rows at these UIDs, under the mailbox's UIDVALIDITY, removed; the ids of messages they named."""
     ids: set[bytes] = set()
+    validity = tx.connection.execute(
+        select(MAILBOX.c.uid_validity).where(MAILBOX.c.id == mailbox_id)
+    ).scalar()
     for part in chunks(uids):
-        at_uids = (PLACEMENT.c.mailbox_id == mailbox_id, PLACEMENT.c.uid.in_(part))
+        at_uids = (
+            PLACEMENT.c.mailbox_id == mailbox_id,
+            PLACEMENT.c.uid_validity == validity,
+            PLACEMENT.c.uid.in_(part),
+        )
         named = tx.connection.execute(select(PLACEMENT.c.message_id).where(*at_uids)).scalars()
         ids.update(raw for raw in named if raw is not None)
         tx.connection.execute(delete(PLACEMENT).where(*at_uids))

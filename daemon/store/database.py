@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -61,6 +61,11 @@ def connect(path: Path, *, is_writer: bool) -> Connection:
         return engine.connect()
 
 
+def raw_connection(connection: Connection) -> sqlite3.Connection:
+    """sqlite3's own connection inside."""
+    return cast("sqlite3.Connection", connection.connection.dbapi_connection)
+
+
 def disconnect(connection: Connection) -> None:
     """The connection closed, whatever state it is in."""
     with suppress(SQLAlchemyError, sqlite3.Error):
@@ -76,8 +81,7 @@ def begin(connection: Connection) -> None:
 
 def is_in_transaction(connection: Connection) -> bool:
     """Whether SQLite still holds the transaction; after some errors it has rolled back by itself."""
-    raw = connection.connection.dbapi_connection
-    return isinstance(raw, sqlite3.Connection) and raw.in_transaction
+    return raw_connection(connection).in_transaction
 
 
 def is_sound(connection: Connection) -> bool:

@@ -38,9 +38,7 @@ class MailboxRoom:
         self._records: dict[Key, MailboxRecord] = {}
         for mailbox in stored:
             self._records[mailbox.record.account, mailbox.record.name] = mailbox.record
-            counts.add(
-                mailbox.id, mailbox.record.account, mailbox.record.name, mailbox.total, mailbox.unread
-            )
+            counts.add(mailbox.id, mailbox.record.account, mailbox.record.name, mailbox.total, mailbox.unread)
 
     async def list(self, account: AccountId) -> tuple[MailboxRecord, ...]:
         """The account's mailboxes, by name."""

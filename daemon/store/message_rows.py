@@ -130,6 +130,4 @@ def drop_unused_contents(tx: IndexTx, content_ids: Collection[int]) -> None:
     """Contents removed that no message has any more."""
     for part in chunks(content_ids):
         still_used = select(MESSAGE.c.content_id).where(MESSAGE.c.content_id.in_(part))
-        tx.connection.execute(
-            delete(CONTENT).where(CONTENT.c.id.in_(part), CONTENT.c.id.not_in(still_used))
-        )
+        tx.connection.execute(delete(CONTENT).where(CONTENT.c.id.in_(part), CONTENT.c.id.not_in(still_used)))

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, delete, func, select
 from daemon.model.clock import Clock
 from daemon.model.errors import StoreError
 from daemon.store import schema, tables_index, tables_state
-from daemon.store.database import begin, connect, disconnect, is_sound, mapped
+from daemon.store.database import begin, connect, disconnect, is_sound, mapped, raw_connection
 from daemon.store.schema import FileKind, Schema
 from daemon.store.transactions import read_meta, write_meta
 
@@ -111,9 +111,7 @@ def _open_state(path: Path, clock: Clock, findings: list[str]) -> tuple[Connecti
     return connection, False
 
 
-def _open_index(
-    path: Path, clock: Clock, state_meta: dict[str, str], findings: list[str]
-) -> Connection:
+def _open_index(path: Path, clock: Clock, state_meta: dict[str, str], findings: list[str]) -> Connection:
     file = path / INDEX_NAME
     connection = _open_sound(file, schema.INDEX, is_check_needed=state_meta["is_clean"] != "1")
     if connection is not None and read_meta(connection).get("store_id") != state_meta["store_id"]:
@@ -254,11 +252,9 @@ def _back_up(connection: Connection, target: Path) -> None:
     """A copy of the open database under `target`, complete or not there at all."""
     staged = target.with_name(target.name + ".new")
     staged.unlink(missing_ok=True)
-    raw = connection.connection.dbapi_connection
-    assert isinstance(raw, sqlite3.Connection)  # noqa: S101 - for the type checker
     copy = sqlite3.connect(staged, isolation_level=None)
     try:
-        raw.backup(copy)
+        raw_connection(connection).backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")  # the copy is one file
     finally:
         copy.close()

@@ -8,7 +8,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Literal, TypeVarTuple, TypeVar
+from typing import Final, Literal, TypeVar, TypeVarTuple
 
 PoolName = Literal["readers", "fsync", "files"]
 

@@ -15,7 +15,7 @@ from daemon.store import tables_index, tables_state
 from daemon.store.effects import Effect
 from daemon.store.encoding import format_event_id, from_ms, id_to_bytes
 
-Hook = Callable[[], None]
+Hook = Callable[[], object]
 
 EVENTS_KEPT: Final = 100_000  # about 20 MB; a client that has slept longer starts over
 _PRUNE_EVERY: Final = 1000

@@ -26,16 +26,14 @@ from daemon.model.events import Event
 from daemon.store import tables_index, tables_state
 from daemon.store.database import (
     begin,
-    connect,
-    disconnect,
     is_in_transaction,
-    is_sound,
     needs_reopening,
     store_error,
 )
 from daemon.store.effects import Effect
 from daemon.store.encoding import to_ms
 from daemon.store.message_rows import apply_handover
+from daemon.store.slot import Slot, is_undone
 from daemon.store.transactions import EventNumbers, Hook, IndexTx, StateTx
 
 R = TypeVar("R")
@@ -66,35 +64,6 @@ class _Job(Generic[R]):
         self.hooks.clear()
 
 
-class _Slot:
-    """One database in the writer's hands."""
-
-    def __init__(self, path: Path, connection: Connection) -> None:
-        self.path = path
-        self._connection: Connection | None = connection
-        self.damage: StoreError | None = None
-
-    def connection(self) -> Connection:
-        if self.damage is not None:
-            raise self.damage
-        if self._connection is None:
-            self._connection = connect(self.path, is_writer=True)
-            if not is_sound(self._connection):
-                self.damage = StoreError(
-                    f"{self.path.name} is damaged",
-                    reason="store_damaged",
-                    remedy="restart: a damaged database is set aside and made anew",
-                )
-                raise self.damage
-        return self._connection
-
-    def distrust(self) -> None:
-        """Close what can no longer be believed; the next use opens it anew and checks it."""
-        if self._connection is not None:
-            disconnect(self._connection)
-            self._connection = None
-
-
 class Writer:
     """Start it once, hand it work from the event loop, stop it once."""
 
@@ -109,8 +78,8 @@ class Writer:
         handovers: Sequence[tuple[int, Effect]] = (),
         on_commit: Callable[[Sequence[Event], dict[int, tuple[int, int]]], None],
     ) -> None:
-        self._index = _Slot(*index)
-        self._state = _Slot(*state)
+        self._index = Slot(*index)
+        self._state = Slot(*state)
         self._clock = clock
         self._epoch = epoch
         self._numbers = EventNumbers(last_event_number, self._reserve_events)
@@ -265,7 +234,7 @@ class Writer:
                 apply_handover(first, number, effect)
             first.flush_counts()
 
-        def run(job: _Job[Any], connection: Connection) -> None:
+        def run(job: _Job[Any], _: Connection) -> None:
             tx = job.index_tx = IndexTx(*self._index_context())
             for number, effect in job.handovers:
                 apply_handover(tx, number, effect)
@@ -299,7 +268,7 @@ class Writer:
 
     def _transact(
         self,
-        slot: _Slot,
+        slot: Slot,
         jobs: Sequence[_Job[Any]],
         run: Callable[[_Job[Any], Connection], None],
         before: Callable[[Connection], None],
@@ -317,7 +286,7 @@ class Writer:
             failure = _as_ours(error, slot.path)
             for job in jobs:
                 job.fail(failure)
-            if connection is not None and (needs_reopening(error) or not _is_undone(connection)):
+            if connection is not None and (needs_reopening(error) or not is_undone(connection)):
                 slot.distrust()
             return False
         self.commit_count += 1
@@ -325,7 +294,7 @@ class Writer:
 
     @staticmethod
     def _run_one(
-        slot: _Slot, connection: Connection, job: _Job[Any], run: Callable[[_Job[Any], Connection], None]
+        slot: Slot, connection: Connection, job: _Job[Any], run: Callable[[_Job[Any], Connection], None]
     ) -> None:
         connection.exec_driver_sql("SAVEPOINT job")
         try:
@@ -343,9 +312,7 @@ class Writer:
         begin(connection)
         try:
             counter = tables_state.COUNTER
-            connection.execute(
-                counter.insert().prefix_with("OR REPLACE").values(name="event", value=through)
-            )
+            connection.execute(counter.insert().prefix_with("OR REPLACE").values(name="event", value=through))
             connection.commit()
         except BaseException:
             connection.rollback()
@@ -392,12 +359,3 @@ def _as_ours(error: Exception, path: Path) -> Exception:
     failure = store_error(error, path)
     failure.__cause__ = error
     return failure
-
-
-def _is_undone(connection: Connection) -> bool:
-    """Whether the transaction could be rolled back."""
-    try:
-        connection.rollback()
-    except DBAPIError:
-        return False
-    return True

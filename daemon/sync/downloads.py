@@ -24,7 +24,7 @@ from daemon.model.operations import IntentKind
 from daemon.model.passes import PassResult
 from daemon.model.sink import Sink
 from daemon.model.uidset import UidSet
-from daemon.model.views import RemoteEntry
+from daemon.model.views import BaseState, RemoteEntry
 from daemon.net.imap.client import ImapClient
 from daemon.store.base import Arrival, Binding
 from daemon.store.intents import NewIntent
@@ -118,7 +118,7 @@ class Downloads:
             if found is None:
                 keep.append((entry, file))
                 continue
-            binding = Binding(message_id=found[0], uid=entry.uid, base_flags=entry.flags)
+            binding: Binding = (found[0], entry.uid, BaseState.SYNCED, entry.flags)
             await self._store.base.bind(self._account, record.name, validity, [binding])
         if not keep:
             return

@@ -5,6 +5,7 @@ stops the account leaves as MailError, and the next pass makes whole what this o
 """
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
 from structlog.typing import FilteringBoundLogger
 
@@ -130,7 +131,7 @@ class ImapSync:
         open_uploads = await resolve_uploads(
             client, account=self._account, store=self._store, tree=self._tree, records=records, log=self._log
         )
-        work = await self._look.mailboxes_with_work(client, records, remote, operations)
+        work = await self._look.mailboxes_with_work(client, records, remote, operations, self._holds.current)
         seen = await self._look.see(
             client,
             work,
@@ -148,7 +149,6 @@ class ImapSync:
         )
         lost = self._look.lost_directories
         await self._holds.record([*guarded.held, *lost.values()], looked_at=[*seen, *lost])
-        tally.add(PassResult(held=sum(hold.count for hold in self._holds.current.values())))
         execution = Execution(
             settings=self._settings,
             store=self._store,
@@ -164,12 +164,14 @@ class ImapSync:
         await execution.carry_out(client, guarded.plan, seen, records)
         if only is None:
             self._is_restored = False
-        return tally.result
+        return replace(tally.result, held=sum(hold.count for hold in self._holds.current.values()))
 
     async def _known(
         self, client: ImapClient, only: Collection[MailboxName] | None
     ) -> tuple[Mapping[MailboxName, MailboxRecord], Mapping[MailboxName, RemoteMailbox]]:
         if only is None:
+            # QUIRK Dovecot 2.3: STATUS of the selected mailbox tells what the session has seen, not what there is.
+            await client.unselect()
             known = await self._book.reconcile(await client.list_mailboxes())
             return known.records, known.remote
         records = await self._book.records()

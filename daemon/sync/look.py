@@ -94,8 +94,9 @@ class Look:
         records: Mapping[MailboxName, MailboxRecord],
         remote: Mapping[MailboxName, RemoteMailbox],
         operations: Mapping[MessageId, Operation],
+        held: Collection[MailboxName],
     ) -> list[MailboxRecord]:
-        """Mailboxes where anything may differ."""
+        """Mailboxes where anything may differ, or where deletions are held: their reason may have gone."""
         wished = await self._wished(operations)
         try:
             unsettled = await self._scan.unsettled(records.values())
@@ -106,6 +107,7 @@ class Look:
             record
             for name, record in records.items()
             if name in wished
+            or name in held
             or name in unsettled
             or self._retry_at.get(name, now + 1) <= now
             or name not in remote

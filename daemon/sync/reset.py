@@ -149,7 +149,7 @@ class Rematch:
         for name, uid in pairs.items():
             file = files[name]
             if file.row is not None and file.row.message_id is not None:
-                bindings.append(Binding(message_id=file.row.message_id, uid=uid, base_flags=file.row.flags))
+                bindings.append((file.row.message_id, uid, BaseState.SYNCED, file.row.flags))
                 continue
             arrivals.append(
                 Arrival(

@@ -36,4 +36,5 @@ class Tally:
         self._on_progress(self._progress)
 
     def add(self, done: PassResult) -> None:
+        """More was done; what is held is known to the end of the pass only."""
         self.result = self.result.plus(done)

@@ -47,7 +47,9 @@ async def test_open_routes_need_no_token(served):
     ],
 )
 async def test_whatever_is_wrong_with_the_token_the_answer_is_the_same(served, given):
-    missing = await served.exchange(f"GET /v1/status HTTP/1.1\r\nHost: {served.host}\r\nConnection: close\r\n\r\n".encode())
+    missing = await served.exchange(
+        f"GET /v1/status HTTP/1.1\r\nHost: {served.host}\r\nConnection: close\r\n\r\n".encode()
+    )
     sent = f"GET /v1/status HTTP/1.1\r\nHost: {served.host}\r\nConnection: close\r\n"
     sent += f"Authorization: {given.format(token=served.token)}\r\n\r\n"
     answer = await served.exchange(sent.encode("latin-1"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import time
 
 import pytest
@@ -11,7 +12,7 @@ from api.connection import Lobby
 
 
 def statuses(answer):
-    return [int(part[:3]) for part in answer.replace(b"HTTP/1.0 ", b"HTTP/1.1 ").split(b"HTTP/1.1 ")[1:]]
+    return [int(status) for status in re.findall(rb"HTTP/[0-9.]+ ([0-9]{3}) ", answer)]
 
 
 async def test_head_that_never_ends_is_given_up(served, monkeypatch):
@@ -95,7 +96,6 @@ async def test_pipelined_requests_are_answered_in_order(served):
         b"GET /livez HTTP/0.9\r\nHost: {host}\r\n\r\n",
         b"GET /livez HTTP/2.0\r\nHost: {host}\r\n\r\n",
         b"GET /livez HTTP/1.1\nHost: {host}\n\n",
-        b"GET  /livez HTTP/1.1\r\nHost: {host}\r\n\r\n",
         b"GET /livez HTTP/1.1\r\nHost : {host}\r\n\r\n",
         b"GET /livez HTTP/1.1\r\nHost: {host}\r\nHost: {host}\r\n\r\n",
         b"GET /livez HTTP/1.1\r\nHost: {host}\r\n X: folded\r\n\r\n",

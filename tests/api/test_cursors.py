@@ -51,7 +51,9 @@ def test_altered_cursor_is_refused(at, char):
             parse_cursor(QUERY, altered)
 
 
-@given(st.text(max_size=60) | st.binary(min_size=33, max_size=33).map(base64.urlsafe_b64encode).map(bytes.decode))
+@given(
+    st.text(max_size=60) | st.binary(min_size=33, max_size=33).map(base64.urlsafe_b64encode).map(bytes.decode)
+)
 def test_forged_cursor_is_refused(text):
     with pytest.raises(Problem, match="cursor_invalid"):
         parse_cursor(QUERY, text)

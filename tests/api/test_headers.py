@@ -5,7 +5,9 @@ import pytest
 from api.headers import ALWAYS
 
 
-@pytest.mark.parametrize("target", ["/livez", "/v1/status", "/v1/messages", "/nothing", "/v1/accounts/nobody/health"])
+@pytest.mark.parametrize(
+    "target", ["/livez", "/v1/status", "/v1/messages", "/nothing", "/v1/accounts/nobody/health"]
+)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT"])
 async def test_every_answer_carries_them(served, method, target):
     reply = await served.call(method, target)

@@ -49,13 +49,13 @@ async def test_foreign_host_is_misdirected_on_every_route(served, host):
 
 @pytest.mark.parametrize("host", GOOD)
 async def test_own_name_is_answered(served, host):
-    answer = await served.exchange(
-        served.head("GET /livez HTTP/1.1", host=host.format(port=served.port))
-    )
+    answer = await served.exchange(served.head("GET /livez HTTP/1.1", host=host.format(port=served.port)))
     assert status_of(answer) == 200
 
 
-@pytest.mark.parametrize("target", ["http://evil.example/livez", "http://127.0.0.1/livez", "//evil.example/livez"])
+@pytest.mark.parametrize(
+    "target", ["http://evil.example/livez", "http://127.0.0.1/livez", "//evil.example/livez"]
+)
 async def test_absolute_form_is_misdirected(served, target):
     answer = await served.exchange(served.head(f"GET {target} HTTP/1.1"))
     assert status_of(answer) in (404, 421)
@@ -96,11 +96,16 @@ def test_bound_address_is_a_name_unless_it_is_a_wildcard():
     assert "192.168.1.5:8420" in allowed_hosts(address="192.168.1.5", port=8420, is_tls=True)
     assert "[fd00::1]:8420" in allowed_hosts(address="fd00::1", port=8420, is_tls=True)
     for wildcard in ("0.0.0.0", "::"):
-        assert not any("0.0.0.0" in host or "[::]" in host for host in allowed_hosts(address=wildcard, port=1, is_tls=True))
+        assert not any(
+            "0.0.0.0" in host or "[::]" in host
+            for host in allowed_hosts(address=wildcard, port=1, is_tls=True)
+        )
 
 
 def test_configured_names_count_with_the_port_they_have():
-    allowed = allowed_hosts(address="127.0.0.1", port=8420, is_tls=False, named=("Mail.Home", "box:9000", "[fd00::1]"))
+    allowed = allowed_hosts(
+        address="127.0.0.1", port=8420, is_tls=False, named=("Mail.Home", "box:9000", "[fd00::1]")
+    )
     assert {"mail.home", "mail.home:8420", "box:9000", "[fd00::1]", "[fd00::1]:8420"} <= allowed
     assert "box" not in allowed
     assert "box:8420" not in allowed

@@ -5,7 +5,9 @@ import pytest
 TARGETS = [("GET", "/livez"), ("GET", "/v1/status"), ("POST", "/v1/accounts/work/sync"), ("GET", "/nothing")]
 
 
-@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1:{port}", "http://localhost:1", ""])
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "https://127.0.0.1:{port}", "http://localhost:1", ""]
+)
 @pytest.mark.parametrize(("method", "target"), TARGETS)
 async def test_foreign_origin_is_forbidden_even_with_a_token(served, method, target, origin):
     reply = await served.call(method, target, headers={"Origin": origin.format(port=served.port)})

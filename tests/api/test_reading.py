@@ -13,7 +13,10 @@ TARGET = "/v1/messages/" + "0" * 32
 
 
 async def patch(served, data, **headers):
-    sent = {"Content-Type": "application/json", **{name.replace("_", "-"): value for name, value in headers.items()}}
+    sent = {
+        "Content-Type": "application/json",
+        **{name.replace("_", "-"): value for name, value in headers.items()},
+    }
     return await served.call("PATCH", TARGET, data=data, headers=sent)
 
 
@@ -70,7 +73,8 @@ async def test_what_does_not_fit_names_its_field(served, data, field):
 
 
 @pytest.mark.parametrize(
-    "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json", ""]
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json", ""],
 )
 async def test_only_json_is_taken(served, content_type):
     reply = await patch(served, b'{"flags": {"add": ["a"]}}', Content_Type=content_type)
@@ -131,7 +135,8 @@ async def test_slow_body_is_given_up(served, monkeypatch):
 
 async def test_broken_chunks_are_malformed(served):
     answer = await served.exchange(
-        served.head(PATCH, "Content-Type: application/json", "Transfer-Encoding: chunked") + b"zz\r\n{}\r\n0\r\n\r\n"
+        served.head(PATCH, "Content-Type: application/json", "Transfer-Encoding: chunked")
+        + b"zz\r\n{}\r\n0\r\n\r\n"
     )
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
     assert b"Traceback" not in answer
@@ -164,7 +169,12 @@ async def test_body_is_sent_for_only_when_it_is_wanted(served):
 @pytest.mark.parametrize("target", [TARGET, "/nothing"])
 async def test_other_expectations_are_not_met(served, target):
     answer = await served.exchange(
-        served.head(f"PATCH {target} HTTP/1.1", "Content-Type: application/json", "Content-Length: 2", "Expect: wonders")
+        served.head(
+            f"PATCH {target} HTTP/1.1",
+            "Content-Type: application/json",
+            "Content-Length: 2",
+            "Expect: wonders",
+        )
         + b"{}"
     )
     assert answer.startswith(b"HTTP/1.1 417 ")

@@ -27,10 +27,22 @@ async def test_method_not_allowed_tells_what_is(served):
 
 
 @pytest.mark.parametrize(
-    "part", ["%2e%2e", "..%2f..%2fetc%2fpasswd", "%00", "a%2fb", "%252e%252e", "x" * 7000, "%ff", "%F0%9F%92%A9", "'--"]
+    "part",
+    [
+        "%2e%2e",
+        "..%2f..%2fetc%2fpasswd",
+        "%00",
+        "a%2fb",
+        "%252e%252e",
+        "x" * 7000,
+        "%ff",
+        "%F0%9F%92%A9",
+        "'--",
+    ],
 )
 @pytest.mark.parametrize(
-    "path", ["/v1/accounts/{}/health", "/v1/messages/{}", "/v1/messages/{}/raw", "/v1/operations/{}", "/v1/jobs/{}"]
+    "path",
+    ["/v1/accounts/{}/health", "/v1/messages/{}", "/v1/messages/{}/raw", "/v1/operations/{}", "/v1/jobs/{}"],
 )
 async def test_path_tricks_find_nothing(served, path, part):
     """faults.md A6."""

@@ -1,53 +1,11 @@
 """daemon.cli.client: HTTP over the control socket, and a plain word when nobody is there."""
 
-import http.server
 import json
-import socketserver
-import threading
+import socket
 
 import pytest
 
 from daemon.cli.client import ControlClient, NoService, ServiceRefused
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers as scripted in the server's `answers`."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        status, body = self.server.answers[self.path]
-        self.server.asked.append((self.command, self.path))
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_POST(self) -> None:
-        self.do_GET()
-
-    def address_string(self) -> str:
-        return "unix"
-
-    def log_message(self, *said) -> None:
-        """Nothing."""
-
-
-class Server(socketserver.ThreadingUnixStreamServer):
-    daemon_threads = True
-    block_on_close = False
-
-
-@pytest.fixture
-def service(tmp_path):
-    """A scripted service on the control socket of the store `tmp_path`."""
-    with Server(str(tmp_path / "control.sock"), Handler) as server:
-        server.answers, server.asked = {}, []
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_answer_is_its_members(service, tmp_path):
@@ -81,7 +39,8 @@ def test_absent_socket_is_no_service(tmp_path):
 
 
 def test_socket_left_behind_is_no_service(tmp_path):
-    Server(str(tmp_path / "control.sock"), Handler).server_close()
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(tmp_path / "control.sock"))
     with ControlClient(tmp_path) as client, pytest.raises(NoService, match="no service runs"):
         client.get("/v1/status")
 

@@ -32,6 +32,7 @@ def test_event_is_one_json_line(capsys):
         "mailbox.synced", downloaded=3, name="ü\n"
     )
     [line] = lines(capsys)
+    assert list(line)[:3] == ["timestamp", "level", "event"]
     assert line.pop("timestamp").endswith("Z")
     assert line == {
         "event": "mailbox.synced",

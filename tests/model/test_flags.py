@@ -12,7 +12,11 @@ from daemon.model.flags import (
 
 
 def test_spelling_is_made_canonical_and_session_flags_are_dropped():
-    assert normalise_flags(["\\SEEN", "\\recent", "\\*", "Work", "$forwarded", ""]) == {SEEN, "Work", FORWARDED}
+    assert normalise_flags(["\\SEEN", "\\recent", "\\*", "Work", "$forwarded", ""]) == {
+        SEEN,
+        "Work",
+        FORWARDED,
+    }
 
 
 def test_letters_are_the_six_of_maildir():

@@ -4,7 +4,7 @@ from daemon.model.passes import PassResult
 
 
 def test_results_add_up():
-    both = PassResult(downloaded=1, failed=2).plus(PassResult(downloaded=3, moved=1, held=4))
+    both = PassResult(downloaded=1, failed=2, held=9).plus(PassResult(downloaded=3, moved=1, held=4))
     assert both == PassResult(downloaded=4, moved=1, failed=2, held=4)
 
 

@@ -9,7 +9,15 @@ from daemon.model.secret import Secret
 
 def test_secret_is_shown_by_no_way_of_printing():
     secret = Secret("hunter2")
-    shown = [repr(secret), str(secret), f"{secret}", f"{secret!r}", "%s" % secret, repr([secret]), repr({"a": secret})]  # noqa: UP031
+    shown = [
+        repr(secret),
+        str(secret),
+        f"{secret}",
+        f"{secret!r}",
+        "%s" % secret,
+        repr([secret]),
+        repr({"a": secret}),
+    ]  # noqa: UP031
     assert not any("hunter2" in text for text in shown)
     assert secret.reveal() == "hunter2"
 

@@ -74,6 +74,12 @@ def jumping_clock() -> JumpingClock:
     return JumpingClock()
 
 
+@pytest.fixture(name="until")
+def until_fixture() -> Callable[..., Awaitable[None]]:
+    """`await until(condition)`: return once it is true."""
+    return until
+
+
 async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     """Return once `condition()` is true; fail after `seconds`."""
     deadline = time.monotonic() + seconds
@@ -310,7 +316,9 @@ def dovecot() -> Iterator[Dovecot]:
         port = _free_port()
         conf = home / "dovecot.conf"
         conf.write_text(
-            _DOVECOT_CONF.format(home=home, port=port, users=_dovecot_users(), uid=owner.pw_uid, gid=owner.pw_gid)
+            _DOVECOT_CONF.format(
+                home=home, port=port, users=_dovecot_users(), uid=owner.pw_uid, gid=owner.pw_gid
+            )
         )
         process = subprocess.Popen([binary, "-F", "-c", str(conf)])
         server = Dovecot(port, home)
@@ -368,9 +376,9 @@ class House:
         return [(event.data["state"], event.data["reason"]) for event in events]
 
 
-def imap_account(port: int, account: AccountId = WORK, **changes) -> ImapSettings:
+def _imap_account(port: int, account: str = "work", **changes) -> ImapSettings:
     settings = {
-        "id": account,
+        "id": AccountId(account),
         "host": "127.0.0.1",
         "port": port,
         "tls": Tls.NONE,
@@ -380,9 +388,21 @@ def imap_account(port: int, account: AccountId = WORK, **changes) -> ImapSetting
     return ImapSettings(**{**settings, **changes})
 
 
-def pop3_account(account: AccountId) -> Pop3Settings:
+@pytest.fixture
+def imap_account() -> Callable[..., ImapSettings]:
+    """`imap_account(port, "name", …)`: settings of an account on loopback, by default `work`."""
+    return _imap_account
+
+
+@pytest.fixture
+def pop3_account() -> Pop3Settings:
     return Pop3Settings(
-        id=account, host="127.0.0.1", port=1, tls=Tls.NONE, username="me", password=PasswordSource(literal="x")
+        id=AccountId("old"),
+        host="127.0.0.1",
+        port=1,
+        tls=Tls.NONE,
+        username="me",
+        password=PasswordSource(literal="x"),
     )
 
 
@@ -446,7 +466,9 @@ async def open_house(tmp_path: Path, quick_pace) -> AsyncIterator[OpenHouse]:
 
         async def dial(settings, bound) -> ImapClient:
             house.connects += 1
-            endpoint = Endpoint(host=settings.host, port=settings.port, tls=settings.tls, ca_file=settings.ca_file)
+            endpoint = Endpoint(
+                host=settings.host, port=settings.port, tls=settings.tls, ca_file=settings.ca_file
+            )
             return await ImapClient.connect(endpoint, clock=clock, log=bound)
 
         def open_engine(settings, on_progress) -> ImapSync:

@@ -16,9 +16,9 @@ MAILBOXES = (
     "收件箱",
     "請求書",
     "Счета",
-    "Lists.python",
+    "Lists/python",
     "Rechnungen 🧾",
-    "~tilde & 100%",
+    "50 % & more",
 )
 _SUBJECTS = (
     "Re: the plan for Tuesday",

@@ -5,7 +5,6 @@ exactly what the server has. Users exist by being named: any name with the one p
 """
 
 import contextlib
-import getpass
 import grp
 import os
 import pwd
@@ -14,8 +13,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -183,12 +183,13 @@ class Dovecot:
                 self.lmtp_port,
             ) = free_ports(5)
             self._write_config()
-        self._process = subprocess.Popen(
-            [find_dovecot(), "-F", "-c", str(self.home / "dovecot.conf")],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self.home / "stderr.log").open("ab"),
-        )
+        with (self.home / "stderr.log").open("ab") as errors:
+            self._process = subprocess.Popen(
+                [find_dovecot(), "-F", "-c", str(self.home / "dovecot.conf")],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -248,9 +249,7 @@ class Dovecot:
         for part in ("mail", "home", "state", "run"):
             (self.home / part).mkdir(exist_ok=True)
             os.chown(self.home / part, uid, gid)
-        for parent in (self.home, *self.home.parents):
-            if os.access(parent, os.W_OK) and parent.stat().st_uid == os.getuid() and parent != Path("/tmp"):
-                parent.chmod(parent.stat().st_mode | 0o711)
+        self.home.chmod(0o711)
         authority = trustme.CA()
         authority.cert_pem.write_to_path(self.ca_file)
         cert = authority.issue_cert("localhost", "127.0.0.1")
@@ -286,5 +285,11 @@ def _mail_ids() -> tuple[int, int]:
     return os.getuid(), os.getgid()
 
 
-def current_user() -> str:
-    return getpass.getuser()
+@contextlib.contextmanager
+def temporary_home() -> Iterator[Path]:
+    """A directory that the mail's uid can reach, which pytest's private one is not; gone afterwards."""
+    home = Path(tempfile.mkdtemp(prefix="dovecot-"))
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)

@@ -79,7 +79,8 @@ def _plain_name(rest: bytes) -> bytes | None:
     if rest.startswith(b'"'):
         trimmed = rest.rstrip(b" ")
         return unescape(trimmed[1:-1]) if len(trimmed) > 1 and trimmed.endswith(b'"') else None
-    return None if rest.endswith(b")") and b" (" in rest else rest.rstrip(b" ")
+    is_extended = rest.startswith(b"(") or (rest.endswith(b")") and b" (" in rest)
+    return None if is_extended else rest.rstrip(b" ")
 
 
 def _extended(tokens: list[Token]) -> list[tuple[str, Token]]:
@@ -100,7 +101,7 @@ def _attributes(words: Iterable[bytes]) -> frozenset[str]:
 def _delimiter_of(raw: bytes) -> str | None:
     if raw.upper() == b"NIL":
         return None
-    return unescape(raw.strip(b'"') if raw != b'"""' else b'"').decode("latin-1") or None
+    return unescape(raw[1:-1] if raw.startswith(b'"') else raw).decode("latin-1") or None
 
 
 def _delimiter(token: Token) -> str | None:

@@ -16,7 +16,7 @@ from daemon.wire.imap.responses import FetchData, LiteralBegin
 from daemon.wire.imap.tokenizer import Atom, Quoted, Token, tokenize
 
 _ITEM: Final = (
-    rb"UID (\d{1,10})"
+    rb"UID (\d{1,9}|[1-3]\d{9}|4[01]\d{8})"  # larger ones up to 2^32-1, and beyond, are left to the tokenizer
     rb"|FLAGS \(([^()\r\n\"{]*+)\)"
     rb"|MODSEQ \((\d{1,18})\)"
     rb"|RFC822\.SIZE (\d{1,18})"

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from daemon.model.clock import SystemClock
 from daemon.model.errors import AuthenticationFailed, ConnectionLost, ServerRefused
 from daemon.model.flags import DELETED, FLAGGED, SEEN, Flag
 from daemon.model.ids import INBOX
@@ -11,6 +12,7 @@ from daemon.model.mailbox import SpecialUse
 from daemon.model.secret import Secret
 from daemon.model.settings import Tls
 from daemon.model.uidset import UidSet
+from daemon.net.endpoint import Endpoint
 from daemon.net.imap.client import AppendItem, IdleEnd, ImapClient, QresyncSince
 
 pytestmark = pytest.mark.dovecot
@@ -34,8 +36,8 @@ def no_sink(uid, size):
 
 
 @pytest.mark.parametrize("tls", [Tls.IMPLICIT, Tls.STARTTLS, Tls.NONE])
-async def test_round_trip_of_everything_a_pass_does(log_in, user, tls):
-    client = await log_in(user, tls)
+async def test_round_trip_of_everything_a_pass_does(log_in, tls):
+    client = await log_in(tls)
     assert client.has_qresync
     assert client.has_condstore
     boxes = {one.name: one for one in await client.list_mailboxes()}
@@ -100,12 +102,12 @@ async def test_round_trip_of_everything_a_pass_does(log_in, user, tls):
         await client.noop()
 
 
-async def test_qresync_select_tells_what_vanished_and_changed(log_in, user):
-    client = await log_in(user)
+async def test_qresync_select_tells_what_vanished_and_changed(log_in):
+    client = await log_in()
     await client.append_many(b"INBOX", [item(message(number)) for number in range(5)])
     first = await client.select(b"INBOX")
     await client.unselect()
-    other = await log_in(user)
+    other = await log_in()
     await other.select(b"INBOX")
     await other.store_flags(UidSet([2]), add=frozenset({DELETED}))
     await other.expunge(UidSet([2]))
@@ -120,23 +122,23 @@ async def test_qresync_select_tells_what_vanished_and_changed(log_in, user):
     assert not client.drain_heard().vanished
 
 
-async def test_wrong_password_is_told_in_the_servers_words(dovecot, user):
-    from daemon.model.clock import SystemClock
-
-    client = await ImapClient.connect(dovecot.endpoint(), clock=SystemClock())
+async def test_wrong_password_is_told_in_the_servers_words(mailbag):
+    server = mailbag.server
+    endpoint = Endpoint(host="localhost", port=server.imaps_port, tls=Tls.IMPLICIT, ca_file=server.ca_file)
+    client = await ImapClient.connect(endpoint, clock=SystemClock())
     with pytest.raises(AuthenticationFailed) as caught:
-        await client.authenticate(user, Secret("wrong"))
+        await client.authenticate(mailbag.user, Secret("wrong"))
     assert "AUTHENTICATIONFAILED" in str(caught.value)
     assert "wrong" not in str(caught.value)
     client.abort()
 
 
-async def test_idle_sees_mail_and_wake_ends_it(log_in, user):
-    watcher = await log_in(user)
+async def test_idle_sees_mail_and_wake_ends_it(log_in):
+    watcher = await log_in()
     await watcher.select(b"INBOX")
     waiting = asyncio.create_task(watcher.idle(renew_after=20))
     await asyncio.sleep(0.2)
-    writer = await log_in(user)
+    writer = await log_in()
     await writer.append_many(b"INBOX", [item(message(1))])
     assert await asyncio.wait_for(waiting, 10) is IdleEnd.CHANGED
     assert watcher.drain_heard().exists == 1
