@@ -78,6 +78,7 @@ class Connection(web.RequestHandler):
         "_is_counted",
         "_is_handling",
         "_lobby",
+        "_reader",
         "_stall_timer",
         "listener",
         "peer",
@@ -93,6 +94,7 @@ class Connection(web.RequestHandler):
         self._is_counted = False
         self._is_handling = False
         self._has_heard = False
+        self._reader: asyncio.Task[object] | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
 
@@ -116,6 +118,8 @@ class Connection(web.RequestHandler):
             self._lobby.open -= 1
             self._is_counted = False
         self._stop_timers()
+        if self._reader is not None:
+            self._reader.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -145,6 +149,8 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """The answer to what could not be parsed (400) or was raised by mistake (500); the connection ends with it."""
+        if isinstance(exc, ConnectionError):  # the client went away, or an answer was broken off on purpose
+            raise ConnectionError("the line is gone") from exc
         if isinstance(exc, HttpProcessingError):
             log.info("api.request_malformed", peer=self.peer_name, error=type(exc).__name__)
             problem = Problem("request_malformed", is_last=True)
@@ -167,7 +173,12 @@ class Connection(web.RequestHandler):
     def handler_ended(self) -> None:
         """The handler is done; what arrives from now on is the next head."""
         self._is_handling = False
+        self._reader = None
         self._has_heard = False
+
+    def end_with_line(self) -> None:
+        """Cancel the current task when the client goes away: for handlers that only read, never for a change."""
+        self._reader = asyncio.current_task()
 
     def _start_head_timer(self) -> None:
         loop = asyncio.get_running_loop()
@@ -247,16 +258,18 @@ def listener_of(request: web.BaseRequest) -> Listener:
     return connection_of(request).listener
 
 
-def _peer_of(sock: socket.socket) -> Peer | None:
+def _peer_of(transport_socket: socket.socket) -> Peer | None:
     """The peer's user and all its groups, None where the kernel does not say (SO_PEERCRED, SO_PEERGROUPS)."""
-    try:
-        _, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    except OSError:
-        return None
-    try:
-        raw = sock.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 4 * _MAX_GROUPS)
-    except OSError:
-        raw = b""
+    # A loop may hand out a stand-in that has a descriptor but no options (uvloop does).
+    with socket.socket(fileno=os.dup(transport_socket.fileno())) as sock:
+        try:
+            _, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        except OSError:
+            return None
+        try:
+            raw = sock.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 4 * _MAX_GROUPS)
+        except OSError:
+            raw = b""
     return Peer(uid=uid, gids=frozenset((gid, *struct.unpack(f"{len(raw) // 4}i", raw))))
 
 

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from api import limits, schemas, shaping
 from api.answers import answer
+from api.connection import connection_of
 from api.context import STREAMS, WAITS, control_of
 from api.problems import FieldProblem, Problem
 from api.reading import read_query
@@ -32,6 +33,7 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     """Events after `since`: a stream where the client takes `text/event-stream`, else one JSON answer."""
     query = read_query(request, schemas.EventsQuery)
     types = _types_of(query.types)
+    connection_of(request).end_with_line()
     if "text/event-stream" in request.headers.get("Accept", "").lower():
         async with request.app[STREAMS].hold():
             return await _stream(request, _last_seen(request) or query.since, types)

@@ -37,13 +37,16 @@ class BoundUnix:
     link: Path | None = None
 
     def remove(self) -> None:
-        """Remove the file if it is still the one that was bound, and the link to it."""
+        """Remove the file if it is still the one that was bound, the link to it and the directory made for it."""
         with contextlib.suppress(FileNotFoundError):
             found = self.path.lstat()
             if (found.st_dev, found.st_ino) == self.inode:
                 self.path.unlink()
-        if self.link is not None and _points_to(self.link, self.path):
-            self.link.unlink(missing_ok=True)
+        if self.link is not None:
+            if _points_to(self.link, self.path):
+                self.link.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.path.parent.rmdir()
 
 
 def bind_tcp(address: TcpAddress, *, port_fallback: bool = False) -> socket.socket:

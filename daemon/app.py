@@ -31,6 +31,7 @@ from daemon.net.endpoint import Endpoint
 from daemon.net.imap.client import ImapClient
 from daemon.sd_notify import ServiceManager
 from daemon.service.control.access import TOKEN_FILE_NAME, open_access
+from daemon.service.control.facade import Control
 from daemon.service.login import Connect
 from daemon.service.once import show_nothing, sync_once
 from daemon.service.quiescence import OnProgress, OpenEngine
@@ -49,8 +50,9 @@ STALE_TICK_SECONDS: Final = 30.0  # the supervisor looks round every 5 s and may
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A service that is up: where it answers, and the file with its token."""
+    """A service that is up: what it can be asked in this process, where it answers, and the file with its token."""
 
+    control: Control
     urls: tuple[str, ...]
     control_path: Path
     token_path: Path
@@ -126,7 +128,7 @@ async def serve(
                     process.settle()
                     manager.ready(f"{len(settings.accounts)} accounts")
                     if on_ready is not None:
-                        on_ready(_running(settings, server))
+                        on_ready(_running(settings, service, server))
                     await _until(stop, service, store, manager, clock)
                     manager.stopping()
                     log.info("service.stopping")
@@ -275,9 +277,11 @@ def _engine_opener(
     return open_engine
 
 
-def _running(settings: Settings, server: Server) -> Running:
+def _running(settings: Settings, service: Service, server: Server) -> Running:
     token = settings.api.token_file or settings.store.path / TOKEN_FILE_NAME
-    return Running(urls=server.urls, control_path=server.control_path, token_path=token)
+    return Running(
+        control=service.control, urls=server.urls, control_path=server.control_path, token_path=token
+    )
 
 
 def _lock_wait_seconds(store_path: Path) -> float:

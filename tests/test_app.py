@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon import app, process
+from daemon import app
 from daemon.cli.client import ControlClient
 from daemon.model.clock import SystemClock
 from daemon.model.errors import ConnectionLost, StoreInUse
@@ -122,14 +122,26 @@ async def test_taken_port_is_replaced_only_where_asked(tmp_path):
             assert listen not in running.urls[0]
 
 
-async def test_store_of_a_running_service_is_refused_at_once(tmp_path):
-    """Only a `sync` is waited for: a service does not end by itself."""
+async def test_only_a_sync_is_waited_for(tmp_path):
+    """A service does not end by itself; what was left of one does not count."""
     store = tmp_path / "store"
+    assert app._lock_wait_seconds(store) == app.LOCK_WAIT_SECONDS
     async with served(settings_of(store)):
-        async with asyncio.timeout(5):
-            with pytest.raises(StoreInUse) as caught:
-                await app.serve(settings_of(store))
+        assert app._lock_wait_seconds(store) == 0
+    with socket.socket(socket.AF_UNIX) as left_behind:
+        left_behind.bind(str(store / "control.sock"))
+    assert app._lock_wait_seconds(store) == app.LOCK_WAIT_SECONDS
+
+
+async def test_store_of_another_process_is_refused_with_its_pid(tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "LOCK_WAIT_SECONDS", 0.2)
+    held = await Store.open(tmp_path / "store", clock=SystemClock())
+    try:
+        with pytest.raises(StoreInUse) as caught:
+            await app.serve(settings_of(tmp_path / "store"))
         assert caught.value.pid == os.getpid()
+    finally:
+        await held.close()
 
 
 async def test_store_held_by_a_sync_is_waited_for(tmp_path):
@@ -174,7 +186,7 @@ async def test_account_of_a_real_server_is_brought_in_step(tmp_path, mailbag):
         assert mailbag.password not in told
 
 
-def test_single_pass_finishes_the_others_when_one_fails(tmp_path, mailbag):
+async def test_single_pass_finishes_the_others_when_one_fails(tmp_path, mailbag):
     mailbag.fill("INBOX", [b"Subject: one\r\n\r\nbody\r\n"])
     server = mailbag.server
     good = imap(
@@ -185,7 +197,7 @@ def test_single_pass_finishes_the_others_when_one_fails(tmp_path, mailbag):
         bad = imap("bad", closed.getsockname()[1])
         settings = settings_of(tmp_path / "store", good, bad)
         seen = []
-        results = process.run_in_loop(app._sync(settings, settings.accounts, seen.append))
+        results = await app._sync(settings, settings.accounts, seen.append)
     assert results[AccountId("good")] == PassResult(downloaded=1)
     assert isinstance(results[AccountId("bad")], ConnectionLost)
     assert seen[-1].messages_done == 1

@@ -5,6 +5,7 @@ socket and never import `daemon.app`.
 """
 
 import importlib.util
+import os
 import sys
 
 import click
@@ -30,6 +31,7 @@ for _command in (run, sync, check, status, demo):
 
 def main() -> None:
     """The console script; exits with one of `daemon.cli.exits`."""
+    _insist_on_utf8()
     if importlib.util.find_spec("daemon.daemon") is not None:
         click.echo(
             "mailsyncd: the package python-daemon is installed over this one (both are named daemon); "
@@ -38,3 +40,10 @@ def main() -> None:
         )
         sys.exit(exits.USAGE)
     mailsyncd(prog_name="mailsyncd")
+
+
+def _insist_on_utf8() -> None:
+    """Names on the disk are UTF-8 whatever the locale (decision 16): start over in Python's UTF-8 mode (PEP 540)."""
+    if sys.getfilesystemencoding().lower() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+        env = {**os.environ, "PYTHONUTF8": "1"}
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], env)  # noqa: S606 - ourselves

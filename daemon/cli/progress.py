@@ -13,6 +13,7 @@ from daemon.model.passes import Progress
 
 REFRESH_SECONDS: Final = 0.25
 RATE_WINDOW_SECONDS: Final = 5.0  # long enough to smooth batches, short enough to follow the line
+TRUST_RATE_SECONDS: Final = 1.0  # the first batch alone says nothing of the rest
 _CLEAR: Final = "\r\x1b[K"
 
 
@@ -68,6 +69,6 @@ class ProgressLine:
             per_second = (messages - messages_then) / (now - began)
             octets_per_second = (octets - octets_then) / (now - began)
             parts.append(f"{per_second:,.0f}/s, {words.size(max(0.0, octets_per_second))}/s")
-            if octets_per_second > 0 and octets_all > octets:
+            if octets_per_second > 0 and octets_all > octets and now - began >= TRUST_RATE_SECONDS:
                 parts.append(f"{words.duration((octets_all - octets) / octets_per_second + 1)} left")
         return ", ".join(parts)

@@ -37,6 +37,9 @@ def sync(config: Path | None, log_level: str, accounts: tuple[str, ...]) -> None
     """  # noqa: D301 - click reads the backspace
     settings = settings_or_exit(config)
     chosen = _chosen(settings, accounts)
+    if not chosen:
+        complain(f"no accounts in {settings.source}; nothing to do")
+        sys.exit(exits.OK)
 
     # Late: help and mistakes on the command line need none of it.
     from daemon.cli import asking, logs, progress  # noqa: PLC0415

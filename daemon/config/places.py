@@ -95,8 +95,7 @@ def _read_address(text: str, around: Surroundings) -> str:
         raise Unfit(
             f'"{text}" has no host', f'write "127.0.0.1:{port}", or "0.0.0.0:{port}" for all addresses'
         )
-    try:
-        values.read_host(host)
-    except Unfit as unfit:
-        raise Unfit(f'"{text}": the host {unfit.problem}', unfit.remedy) from unfit
+    if host.lower() != "localhost" and not values.is_address(host):
+        # A name would leave it to DNS who may reach the mail.
+        raise Unfit(f'"{text}" names no address', 'write an IP address, such as "127.0.0.1", or "localhost"')
     return text

@@ -160,10 +160,11 @@ def read_network(value: object) -> tuple[str, ...]:
 
 
 def read_host_names(value: object) -> tuple[str, ...]:
+    """Host names, each with a port or without."""
     names = read_texts(value)
     for name in names:
         try:
-            read_host(name)
+            read_host(re.sub(r":[0-9]{1,5}\Z", "", name) if name.count(":") == 1 else name)
         except Unfit as unfit:
             raise Unfit(f'"{name}" {unfit.problem}', unfit.remedy) from unfit
     return names
@@ -174,7 +175,7 @@ def split_listen(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
         raise Unfit(f'"{text}" has no port', 'write it as "host:port", such as "127.0.0.1:8420"')
-    if host.startswith("[") and host.endswith("]"):
+    if host.startswith("[") and host.endswith("]") and ":" in host:
         host = host[1:-1]
     elif ":" in host:
         raise Unfit(f'"{text}" is not clear', f'write an IPv6 address in brackets: "[{host}]:{port}"')

@@ -20,6 +20,7 @@ from daemon.model.passes import Progress
 from daemon.model.settings import ImapSettings
 from daemon.model.states import AccountState, AccountStatus, WatchMode
 from daemon.service.backoff import Backoff, TokenBucket
+from daemon.service.gate import Gate
 from daemon.service.jobs import JobBook
 from daemon.service.login import Connect, Login, ReadPassword
 from daemon.service.login_guard import LoginGuard
@@ -56,7 +57,7 @@ class AccountRunner:
         open_engine: OpenEngine,
         connect: Connect,
         read_password: ReadPassword,
-        gate: asyncio.Semaphore,
+        gate: Gate,
         jobs: JobBook,
         announce: Announce,
         clock: Clock,
@@ -104,7 +105,7 @@ class AccountRunner:
         self._session: ImapSession | None = None
         self._task: asyncio.Task[None] | None = None
         self._attention = asyncio.Event()
-        self._is_paused = False
+        self._is_paused: bool | None = None  # not known before the store was asked
         self._not_before = 0.0
         self._tried_at = float("-inf")
 
@@ -235,7 +236,9 @@ class AccountRunner:
             LocalProtocolError: Our own fault; may be run again.
         """
         self._engine = None  # after a crash its memory is not to be trusted
-        self._is_paused = await self._store.facts.get(self.account, _PAUSED_KEY) is not None
+        stored = await self._store.facts.get(self.account, _PAUSED_KEY)
+        if self._is_paused is None:  # else somebody has decided meanwhile, or before a crash
+            self._is_paused = stored is not None
         if self._standing.state is AccountState.ERROR and not self._is_paused:
             self._standing.apply(AccountEvent.RESTARTED)
         while True:
@@ -283,6 +286,8 @@ class AccountRunner:
         session = None
         try:
             engine = await self._ready_engine()
+            if self._attention.is_set():  # a wish that came meanwhile found no session to end
+                return
             session = ImapSession(
                 settings=self._settings,
                 store=self._store,

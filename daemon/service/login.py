@@ -5,7 +5,7 @@ was refused often enough. Used by the service and by a single pass alike.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
 from structlog.typing import FilteringBoundLogger
 
@@ -14,6 +14,7 @@ from daemon.model.secret import Secret
 from daemon.model.settings import AccountSettings
 from daemon.net.imap.client import ImapClient
 from daemon.service.backoff import TokenBucket
+from daemon.service.gate import Gate
 from daemon.service.login_guard import LoginGuard
 from daemon.service.pulse import Pulse
 from daemon.service.verdicts import LoginSpent
@@ -33,7 +34,7 @@ class Login:
         read_password: ReadPassword,
         guard: LoginGuard,
         bucket: TokenBucket,
-        gate: asyncio.Semaphore,
+        gate: Gate,
         pulse: Pulse,
         deadline_seconds: float,
         log: FilteringBoundLogger,
@@ -60,15 +61,15 @@ class Login:
         if await self._guard.is_spent(secret):
             raise LoginSpent(await self._guard.last_words() or "the server did not accept the login")
         self._pulse.rest()  # waiting for one's turn is not being stuck
-        async with self._gate:
+        async with self._gate.turn():
             self._pulse.expect(self._deadline)
             client = await self._connect(self._settings, self._log)
             try:
                 await self._authenticate(client, secret)
+                await self._guard.forget_refusals()
             except BaseException:
                 client.abort()
                 raise
-        await self._guard.forget_refusals()
         return client
 
     async def _authenticate(self, client: ImapClient, secret: Secret) -> None:
@@ -80,13 +81,24 @@ class Login:
             if exc.reason == "auth_unsupported":  # nothing was sent, so nothing was refused
                 await self._guard.take_back()
                 raise
-            if await self._guard.count_refusal(secret, str(exc)):
+            if await _to_its_end(self._guard.count_refusal(secret, str(exc))):
                 raise
             raise LoginSpent(str(exc), reason=exc.reason, remedy=exc.remedy) from exc
         except asyncio.CancelledError:
             # The server may have refused it: an attempt too many counted is harmless, one too few locks someone out.
-            await self._guard.count_refusal(secret, "the login was interrupted before the server answered")
+            words = "the login was interrupted before the server answered"
+            await _to_its_end(self._guard.count_refusal(secret, words))
             raise
         except BaseException:
             await self._guard.take_back()
             raise
+
+
+async def _to_its_end(note: Coroutine[None, None, bool]) -> bool:
+    """What `note` returns. Cancelled meanwhile, it is still written before the cancellation goes on."""
+    task = asyncio.create_task(note, name="login:note")
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

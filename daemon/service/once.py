@@ -14,6 +14,7 @@ from daemon.model.ids import AccountId
 from daemon.model.passes import PassResult, Progress
 from daemon.model.settings import ImapSettings, Pop3Settings
 from daemon.service.backoff import TokenBucket
+from daemon.service.gate import Gate
 from daemon.service.login import Connect, Login, ReadPassword
 from daemon.service.login_guard import LoginGuard
 from daemon.service.pace import Pace
@@ -49,7 +50,9 @@ class OneShot:
         self._log = log
         self._pace = pace or Pace()
         self._on_progress = on_progress
-        self._gate = asyncio.Semaphore(self._pace.handshakes_at_once)
+        self._gate = Gate(
+            at_once=self._pace.handshakes_at_once, turn_seconds=self._pace.handshake_turn_seconds
+        )
 
     async def run(
         self, accounts: Sequence[ImapSettings | Pop3Settings]
@@ -92,6 +95,16 @@ class OneShot:
                 status="NO",
                 retry_after_seconds=patience,
             )
+        try:
+            return await self._pass_over(settings, guard, log)
+        except Throttled as exc:
+            asked = exc.retry_after_seconds or self._pace.throttle_first_seconds
+            await guard.keep_throttle(self._clock.now() + min(asked, self._pace.throttle_cap_seconds))
+            raise
+
+    async def _pass_over(
+        self, settings: ImapSettings, guard: LoginGuard, log: FilteringBoundLogger
+    ) -> PassResult:
         engine = self._open_engine(settings, self._on_progress)
         await engine.recover()
         client = await self._login(settings, guard, log).log_in()

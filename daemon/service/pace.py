@@ -30,6 +30,7 @@ class Pace:
     secret_check_seconds: float = 300.0  # how soon a corrected password is noticed after the last attempt
 
     handshakes_at_once: int = 10  # N18
+    handshake_turn_seconds: float = 5.0  # then the next may begin: a server that is silent delays nobody else
     open_deadline_seconds: float = (
         300.0  # all addresses at 30 s each, greeting, login: a hung one is restarted
     )

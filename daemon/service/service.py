@@ -3,7 +3,6 @@
 Nothing starts before `start`. The store belongs to the caller, who closes it after `stop`.
 """
 
-import asyncio
 import random as chance
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from daemon.service.control.events import EventsControl
 from daemon.service.control.facade import Control
 from daemon.service.control.messages import MessagesControl
 from daemon.service.control.status import StatusControl
+from daemon.service.gate import Gate
 from daemon.service.jobs import JobBook
 from daemon.service.login import Connect, ReadPassword
 from daemon.service.outbox import Outbox
@@ -58,7 +58,7 @@ class Service:
     def __init__(self, parts: Parts) -> None:
         jobs = JobBook(parts.clock)
         outbox = Outbox(parts.store, parts.log)
-        gate = asyncio.Semaphore(parts.pace.handshakes_at_once)
+        gate = Gate(at_once=parts.pace.handshakes_at_once, turn_seconds=parts.pace.handshake_turn_seconds)
         runners = {
             settings.id: _runner(settings, parts, jobs, outbox, gate) for settings in parts.settings.accounts
         }
@@ -102,7 +102,7 @@ def _runner(
     parts: Parts,
     jobs: JobBook,
     outbox: Outbox,
-    gate: asyncio.Semaphore,
+    gate: Gate,
 ) -> Runner:
     log = parts.log.bind(account=settings.id)
     if isinstance(settings, ImapSettings):

@@ -56,7 +56,13 @@ def connect(path: Path, *, is_writer: bool) -> Connection:
             raise
         return raw
 
-    engine = create_engine("sqlite://", creator=open_file, poolclass=NullPool, query_cache_size=200)
+    engine = create_engine(
+        "sqlite://",
+        creator=open_file,
+        poolclass=NullPool,
+        query_cache_size=200,
+        hide_parameters=True,  # an error's text is logged; what people write in mail is not
+    )
     with mapped(path):
         return engine.connect()
 

@@ -11,9 +11,10 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from daemon.model.flags import SEEN, FlagSet
 from daemon.model.ids import MaildirName
+from daemon.model.operations import Tombstone
 from daemon.store.effects import Effect, FlagChange
 from daemon.store.encoding import chunks, flags_from_text, flags_to_text, id_to_bytes
-from daemon.store.tables_index import APPLIED, CONTENT, MESSAGE, PLACEMENT
+from daemon.store.tables_index import APPLIED, CONTENT, MAILBOX, MESSAGE, PLACEMENT
 from daemon.store.transactions import IndexTx
 
 
@@ -124,6 +125,24 @@ def remove_messages(tx: IndexTx, ids: Iterable[bytes], *, keep_marked: bool = Fa
                 tx.shift(row.mailbox_id, -1, -row.is_unread)
             removed.append(RemovedRow(row.mailbox_id, MaildirName(row.maildir_name)))
     return removed
+
+
+def remove_buried(tx: IndexTx, tombstones: Iterable[Tombstone]) -> None:
+    """Rows removed that still stand where a tombstone says there is nothing any more.
+
+    An id alone does not decide: a message that was buried in one place may have come back in another.
+    """
+    for part in chunks(tombstones):
+        graves = {
+            (id_to_bytes(grave.message_id), grave.account, grave.mailbox, grave.maildir_name)
+            for grave in part
+        }
+        rows = tx.connection.execute(
+            select(MESSAGE.c.id, MAILBOX.c.account, MAILBOX.c.name, MESSAGE.c.maildir_name)
+            .select_from(MESSAGE.join(MAILBOX, MAILBOX.c.id == MESSAGE.c.mailbox_id))
+            .where(MESSAGE.c.id.in_([grave[0] for grave in graves]))
+        )
+        remove_messages(tx, [row[0] for row in rows.all() if tuple(row) in graves], keep_marked=True)
 
 
 def drop_unused_contents(tx: IndexTx, content_ids: Collection[int]) -> None:

@@ -8,7 +8,7 @@ job of the one writer thread; whoever awaited it reads what it wrote. Errors of 
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar, TypeVarTuple
 
@@ -19,6 +19,7 @@ from daemon.model.errors import StoreError, StoreInUse
 from daemon.model.events import Event
 from daemon.model.ids import AccountId
 from daemon.model.mailbox import MailboxCounts
+from daemon.model.operations import Tombstone
 from daemon.store.base import BaseRoom
 from daemon.store.counts import CountBook, recount
 from daemon.store.database import checkpoint, disconnect, mapped
@@ -29,7 +30,7 @@ from daemon.store.facts import FactRoom
 from daemon.store.intents import IntentRoom
 from daemon.store.lock import POLL_SECONDS, StoreLock
 from daemon.store.mailboxes import MailboxRoom, StoredMailbox, load_mailboxes
-from daemon.store.message_rows import apply_effect, set_hidden
+from daemon.store.message_rows import apply_effect, remove_buried, set_hidden
 from daemon.store.messages import MessageRoom
 from daemon.store.opening import (
     INDEX_NAME,
@@ -59,7 +60,8 @@ class _Recalled:
 
     handovers: list[tuple[int, Effect]]
     tokens: tuple[TokenRecord, ...]
-    standing: Effect = field(default_factory=Effect)
+    standing: Effect
+    buried: tuple[Tombstone, ...]
 
 
 class Store:
@@ -143,7 +145,7 @@ class Store:
             raise
         store._writer.start()
         try:
-            await store._begin(recalled.standing, is_review_needed=files.needs_review)
+            await store._begin(recalled, is_review_needed=files.needs_review)
         except BaseException:
             await store.close()
             raise
@@ -212,21 +214,18 @@ class Store:
             self._writer.abandon()
             self._lock.release()
 
-    async def _begin(self, standing: Effect, *, is_review_needed: bool) -> None:
-        """First jobs of the writer: effects due, and what the rooms keep in memory."""
+    async def _begin(self, recalled: _Recalled, *, is_review_needed: bool) -> None:
+        """First job of the writer: effects that are due, and what the rooms keep in memory."""
 
         def work(tx: IndexTx) -> tuple[tuple[StoredMailbox, ...], int]:
             if is_review_needed:
-                _show_all(tx, standing)
-            if standing:
-                apply_effect(tx, standing)
+                _show_all(tx, recalled.standing)
+                remove_buried(tx, recalled.buried)
+            apply_effect(tx, recalled.standing)
+            tx.flush_counts()
+            tx.shifts.clear()  # what is read below has them already
             if is_review_needed:
-                tx.flush_counts()
-                tx.shifts.clear()
                 recount(tx)
-            elif standing:
-                tx.flush_counts()
-                tx.shifts.clear()
             tx.later(lambda state: settle_generation(state.connection))
             return load_mailboxes(tx.connection), last_event_number(tx.connection)
 
@@ -276,16 +275,11 @@ def _recall(files: OpenedFiles) -> _Recalled:
             select(HANDOVER.c.number, HANDOVER.c.effect).order_by(HANDOVER.c.number)
         )
     ]
-    operations = effect_of(load_pending(state))
-    buried = load_buried(state, only_pending=not files.needs_review)
     recalled = _Recalled(
         handovers=handovers,
         tokens=load_tokens(state),
-        standing=Effect(
-            hide=operations.hide,
-            flags=operations.flags,
-            bury=tuple(tombstone.message_id for tombstone in buried),
-        ),
+        standing=effect_of(load_pending(state)),
+        buried=load_buried(state) if files.needs_review else (),
     )
     state.rollback()
     _forget_applied(files.index, applied - {number for number, _ in handovers})

@@ -102,9 +102,9 @@ class TombstoneRoom:
         return {tombstone.maildir_name: tombstone for tombstone in found}
 
 
-def load_buried(connection: Connection, *, only_pending: bool) -> tuple[Tombstone, ...]:
-    """Tombstones of all accounts; `only_pending` those whose files may still be there."""
-    return _load(connection, *((IS_UNLINK_PENDING,) if only_pending else ()))
+def load_buried(connection: Connection) -> tuple[Tombstone, ...]:
+    """The tombstones of all accounts."""
+    return _load(connection)
 
 
 def _load(connection: Connection, *conditions: Any) -> tuple[Tombstone, ...]:

@@ -49,7 +49,7 @@ MOST_CHORES: Final = 64  # tidying that has waited for a state transaction long 
 class _Job(Generic[R]):
     """One caller's work and what became of it."""
 
-    future: asyncio.Future[R]
+    future: asyncio.Future[R] | None
     state: StateWork[R] | None = None
     index: IndexWork[R] | None = None
     result: Any = None
@@ -145,11 +145,13 @@ class Writer:
     async def _submit(self, job: _Job[R]) -> R:
         if self._is_stopping:
             raise StoreError("the store is closed", reason="store_closed")
+        future = job.future
+        assert future is not None  # noqa: S101 - only the writer's own jobs have none
         async with self._room:
             if self._is_stopping:  # it began while we waited for room
                 raise StoreError("the store is closed", reason="store_closed")
             self._queue.put(job)
-            return await job.future
+            return await future
 
     # The rest runs in the writer's thread.
 
@@ -222,38 +224,40 @@ class Writer:
                 job.handovers = []
 
     def _index_half(self, jobs: Sequence[_Job[Any]]) -> None:
-        waiting = tuple(self._waiting_handovers)
+        if self._waiting_handovers:
+            # Effects that failed before go first, in a transaction of their own: they hold up nothing if they fail again.
+            retries = [_Job[None](None, handovers=[waiting]) for waiting in self._waiting_handovers]
+            self._waiting_handovers.clear()
+            self._index_transaction(retries)
+        if jobs:
+            self._index_transaction(jobs)
+
+    def _index_transaction(self, jobs: Sequence[_Job[Any]]) -> None:
         forgettable = tuple(self._forgettable)
-        first = IndexTx(*self._index_context())
 
         def before(connection: Connection) -> None:
             if forgettable:
                 applied = tables_index.APPLIED
                 connection.execute(delete(applied).where(applied.c.number.in_(forgettable)))
-            for number, effect in waiting:
-                apply_handover(first, number, effect)
-            first.flush_counts()
 
         def run(job: _Job[Any], _: Connection) -> None:
-            tx = job.index_tx = IndexTx(*self._index_context())
+            tx = IndexTx(*self._index_context())
             for number, effect in job.handovers:
                 apply_handover(tx, number, effect)
             if job.index is not None:
                 job.result = job.index(tx)
             tx.flush_counts()
+            job.index_tx = tx
 
         if self._transact(self._index, jobs, run, before):
-            self._waiting_handovers.clear()
-            self._forgettable.clear()
-            self._applied += [number for number, _ in waiting]
-            done = [first, *(job.index_tx for job in jobs if job.error is None and job.index_tx is not None)]
+            del self._forgettable[: len(forgettable)]
+            done = [job.index_tx for job in jobs if job.error is None and job.index_tx is not None]
             self._loop_call(self._publish, done)
             for tx in done:
                 self._chores += tx.chores
         for job in jobs:
-            numbers = [number for number, _ in job.handovers]
             if job.error is None:
-                self._applied += numbers
+                self._applied += [number for number, _ in job.handovers]
             else:
                 self._waiting_handovers += job.handovers
 
@@ -345,7 +349,7 @@ class Writer:
         for job in jobs:
             for hook in job.hooks:
                 hook()
-            if job.future.done():
+            if job.future is None or job.future.done():
                 continue
             if job.error is not None:
                 job.future.set_exception(job.error)

@@ -6,14 +6,17 @@ and `shut`, whose password cannot be read, so that it is not healthy.
 
 import asyncio
 import json as stdlib_json
+import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 import structlog
 
 from api.server import Server, start_server
@@ -38,6 +41,13 @@ from daemon.sync.imap_pass import ImapSync
 
 WORK = AccountId("work")
 SHUT = AccountId("shut")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests over the module's one service run in the loop that it lives in."""
+    for item in items:
+        if "still" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
 
 
 @dataclass
@@ -157,10 +167,9 @@ async def _read_password(settings: Any) -> Secret:
     return Secret("secret")
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+@asynccontextmanager
+async def open_world(path: Path) -> AsyncIterator[World]:
     clock = SystemClock()
-    path = tmp_path / "store"
     store = await Store.open(path, clock=clock)
     accounts = (_account(WORK), _account(SHUT))
     trees = {
@@ -205,9 +214,11 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         )
     )
     await service.start()
-    yield World(store, service, trees[WORK])
-    await service.stop()
-    await store.close()
+    try:
+        yield World(store, service, trees[WORK])
+    finally:
+        await service.stop()
+        await store.close()
 
 
 @dataclass(frozen=True)
@@ -229,7 +240,6 @@ class Served:
     token: str
     port: int
     store_path: Path
-    extra: dict[str, str] = field(default_factory=dict)
 
     @property
     def host(self) -> str:
@@ -297,8 +307,8 @@ async def read_all(reader: asyncio.StreamReader, seconds: float) -> bytes:
         return bytes(got)
 
 
-@pytest.fixture
-async def served(world: Any) -> AsyncIterator[Served]:
+@asynccontextmanager
+async def serve(world: World) -> AsyncIterator[Served]:
     server = await start_server(
         world.control,
         settings=ApiSettings(listen=("127.0.0.1:0",)),
@@ -308,5 +318,40 @@ async def served(world: Any) -> AsyncIterator[Served]:
         env={},
     )
     port = int(server.urls[0].rpartition(":")[2])
-    yield Served(server, world.token, port, world.store_path)
-    await server.stop()
+    try:
+        yield Served(server, world.token, port, world.store_path)
+    finally:
+        await server.stop()
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with open_world(tmp_path / "store") as opened:
+        yield opened
+
+
+@pytest.fixture
+async def served(world: World) -> AsyncIterator[Served]:
+    async with serve(world) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def still_world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """One service for a whole module whose tests leave it as it is: opening a store takes longer than they do."""
+    async with open_world(tmp_path_factory.mktemp("still") / "store") as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def still(still_world: World) -> AsyncIterator[Served]:
+    """A fresh server over the module's one service, which its tests ask for instead of `served`."""
+    async with serve(still_world) as opened:
+        yield opened
+
+
+@pytest.fixture
+def runtime() -> Iterator[Path]:
+    """A runtime directory whose path is short, as in life; pytest's own are not."""
+    with tempfile.TemporaryDirectory(prefix="run-") as name:
+        yield Path(name)

@@ -23,15 +23,15 @@ def expected(host, origin, token, scope):
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
-async def test_gates_hold_in_their_order_on_every_route(served, route, world):
+async def test_gates_hold_in_their_order_on_every_route(still, route, still_world):
     target = route.path.replace("{account}", "nobody").replace("{id}", "0" * 32)
     for host, origin, token in MATRIX:
-        lines = [f"{route.method} {target} HTTP/1.1", f"Host: {HOSTS[host].format(port=served.port)}"]
+        lines = [f"{route.method} {target} HTTP/1.1", f"Host: {HOSTS[host].format(port=still.port)}"]
         if (text := ORIGINS[origin]) is not None:
-            lines.append(f"Origin: {text.format(port=served.port)}")
+            lines.append(f"Origin: {text.format(port=still.port)}")
         if (text := TOKENS[token]) is not None:
-            lines.append(f"Authorization: {text.format(token=served.token)}")
-        answer = await served.exchange("\r\n".join([*lines, "Connection: close", "", ""]).encode())
+            lines.append(f"Authorization: {text.format(token=still.token)}")
+        answer = await still.exchange("\r\n".join([*lines, "Connection: close", "", ""]).encode())
         status = int(answer.split()[1])
         want = expected(host, origin, token, route.scope)
         case = (host, origin, token, answer)
@@ -41,14 +41,14 @@ async def test_gates_hold_in_their_order_on_every_route(served, route, world):
             assert status in (200, 202, 400, 404, 415, 422), case
 
 
-async def test_application_without_our_connections_refuses_to_serve(world):
+async def test_application_without_our_connections_refuses_to_serve(still_world):
     """A gate that cannot know the listener must not let anything through."""
     from aiohttp import ClientSession, web
 
     from api.app import make_app
     from daemon.model.clock import SystemClock
 
-    runner = web.AppRunner(make_app(world.control, clock=SystemClock()), access_log=None)
+    runner = web.AppRunner(make_app(still_world.control, clock=SystemClock()), access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -60,12 +60,12 @@ async def test_application_without_our_connections_refuses_to_serve(world):
     await runner.cleanup()
 
 
-async def test_mistake_of_ours_is_500_without_its_words(served, world, monkeypatch):
+async def test_mistake_of_ours_is_500_without_its_words(still, still_world, monkeypatch):
     def broken():
         raise RuntimeError("secret words")
 
-    monkeypatch.setattr(world.control, "status", broken)
-    reply = await served.call("GET", "/v1/status")
+    monkeypatch.setattr(still_world.control, "status", broken)
+    reply = await still.call("GET", "/v1/status")
     assert reply.status == 500
     assert reply.json["code"] == "internal"
     assert b"secret" not in reply.body

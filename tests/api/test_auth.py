@@ -19,16 +19,16 @@ CLOSED = [
 
 
 @pytest.mark.parametrize(("method", "target"), CLOSED)
-async def test_without_token_every_closed_route_is_unauthorized(served, method, target):
-    reply = await served.call(method, target, with_token=False)
+async def test_without_token_every_closed_route_is_unauthorized(still, method, target):
+    reply = await still.call(method, target, with_token=False)
     assert reply.status == 401
     assert reply.json["code"] == "unauthorized"
     assert reply.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_open_routes_need_no_token(served):
+async def test_open_routes_need_no_token(still):
     for target in ("/livez", "/readyz"):
-        assert (await served.call("GET", target, with_token=False)).status == 200
+        assert (await still.call("GET", target, with_token=False)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -46,58 +46,58 @@ async def test_open_routes_need_no_token(served):
         "Bearer " + "x" * 5000,
     ],
 )
-async def test_whatever_is_wrong_with_the_token_the_answer_is_the_same(served, given):
-    missing = await served.exchange(
-        f"GET /v1/status HTTP/1.1\r\nHost: {served.host}\r\nConnection: close\r\n\r\n".encode()
+async def test_whatever_is_wrong_with_the_token_the_answer_is_the_same(still, given):
+    missing = await still.exchange(
+        f"GET /v1/status HTTP/1.1\r\nHost: {still.host}\r\nConnection: close\r\n\r\n".encode()
     )
-    sent = f"GET /v1/status HTTP/1.1\r\nHost: {served.host}\r\nConnection: close\r\n"
-    sent += f"Authorization: {given.format(token=served.token)}\r\n\r\n"
-    answer = await served.exchange(sent.encode("latin-1"))
+    sent = f"GET /v1/status HTTP/1.1\r\nHost: {still.host}\r\nConnection: close\r\n"
+    sent += f"Authorization: {given.format(token=still.token)}\r\n\r\n"
+    answer = await still.exchange(sent.encode("latin-1"))
     assert answer.partition(b"\r\n\r\n")[2] == missing.partition(b"\r\n\r\n")[2]
     assert answer.startswith(b"HTTP/1.1 401 ")
 
 
-async def test_two_tokens_are_none(served):
-    answer = await served.exchange(
-        served.head("GET /v1/status HTTP/1.1", f"Authorization: Bearer {served.token}")
+async def test_two_tokens_are_none(still):
+    answer = await still.exchange(
+        still.head("GET /v1/status HTTP/1.1", f"Authorization: Bearer {still.token}")
     )
     assert int(answer.split()[1]) in (400, 401)
 
 
-async def test_scheme_is_case_insensitive(served):
-    reply = await served.call(
-        "GET", "/v1/status", headers={"Authorization": f"bearer {served.token}"}, with_token=False
+async def test_scheme_is_case_insensitive(still):
+    reply = await still.call(
+        "GET", "/v1/status", headers={"Authorization": f"bearer {still.token}"}, with_token=False
     )
     assert reply.status == 200
 
 
-async def test_refusals_are_held_back_after_five(served):
+async def test_refusals_are_held_back_after_five(still):
     durations = []
     for _ in range(7):
         began = time.monotonic()
-        assert (await served.call("GET", "/v1/status", with_token=False)).status == 401
+        assert (await still.call("GET", "/v1/status", with_token=False)).status == 401
         durations.append(time.monotonic() - began)
     assert min(durations[5:]) >= 0.1
     began = time.monotonic()
-    assert (await served.call("GET", "/v1/status")).status == 200
+    assert (await still.call("GET", "/v1/status")).status == 200
     assert time.monotonic() - began < min(durations[5:])
 
 
-async def test_token_in_the_query_does_not_count(served):
-    reply = await served.call("GET", f"/v1/status?token={served.token}", with_token=False)
+async def test_token_in_the_query_does_not_count(still):
+    reply = await still.call("GET", f"/v1/status?token={still.token}", with_token=False)
     assert reply.status == 401
 
 
-async def test_control_socket_needs_no_token(served):
+async def test_control_socket_needs_no_token(still):
     for method, target in CLOSED:
         if method == "GET":
-            reply = await served.call(method, target, with_token=False, socket=served.server.control_path)
+            reply = await still.call(method, target, with_token=False, socket=still.server.control_path)
             assert reply.status in (200, 404), target
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-async def test_other_user_on_the_control_socket_needs_a_token(served):
-    path = served.server.control_path
+async def test_other_user_on_the_control_socket_needs_a_token(still):
+    path = still.server.control_path
     path.chmod(0o666)
     for parent in path.parents:
         if parent.stat().st_uid == 0 and str(parent).startswith("/tmp/"):
@@ -120,7 +120,7 @@ async def test_other_user_on_the_control_socket_needs_a_token(served):
         return out.decode().strip()
 
     assert await ask("") == "401"
-    assert await ask(f"Authorization: Bearer {served.token}\r\n") == "200"
+    assert await ask(f"Authorization: Bearer {still.token}\r\n") == "200"
 
 
 def test_root_own_user_and_own_group_are_trusted():

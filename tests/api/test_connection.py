@@ -15,17 +15,17 @@ def statuses(answer):
     return [int(status) for status in re.findall(rb"HTTP/[0-9.]+ ([0-9]{3}) ", answer)]
 
 
-async def test_head_that_never_ends_is_given_up(served, monkeypatch):
+async def test_head_that_never_ends_is_given_up(still, monkeypatch):
     monkeypatch.setattr(limits, "HEAD_SECONDS", 0.3)
     began = time.monotonic()
-    answer = await served.exchange(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-A: ")
+    answer = await still.exchange(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-A: ")
     assert statuses(answer) == [408]
     assert 0.2 < time.monotonic() - began < 2
 
 
-async def test_dripping_head_gets_no_more_time(served, monkeypatch):
+async def test_dripping_head_gets_no_more_time(still, monkeypatch):
     monkeypatch.setattr(limits, "HEAD_SECONDS", 0.5)
-    reader, writer = await served.connect()
+    reader, writer = await still.connect()
     began = time.monotonic()
     with contextlib.suppress(ConnectionError):
         while not reader.at_eof() and time.monotonic() - began < 3:
@@ -38,15 +38,15 @@ async def test_dripping_head_gets_no_more_time(served, monkeypatch):
     assert time.monotonic() - began < 2
 
 
-async def test_silent_connection_is_closed_without_a_word(served, monkeypatch):
+async def test_silent_connection_is_closed_without_a_word(still, monkeypatch):
     monkeypatch.setattr(limits, "HEAD_SECONDS", 0.2)
-    assert await served.exchange(b"", seconds=3) == b""
+    assert await still.exchange(b"", seconds=3) == b""
 
 
-async def test_head_of_the_next_request_has_its_own_deadline(served, monkeypatch):
+async def test_head_of_the_next_request_has_its_own_deadline(still, monkeypatch):
     monkeypatch.setattr(limits, "HEAD_SECONDS", 0.3)
-    reader, writer = await served.connect()
-    one = f"GET /livez HTTP/1.1\r\nHost: {served.host}\r\n\r\n".encode()
+    reader, writer = await still.connect()
+    one = f"GET /livez HTTP/1.1\r\nHost: {still.host}\r\n\r\n".encode()
     for _ in range(3):
         writer.write(one)
         head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 2)
@@ -60,32 +60,32 @@ async def test_head_of_the_next_request_has_its_own_deadline(served, monkeypatch
     writer.close()
 
 
-async def test_connections_over_the_limit_are_refused_and_places_come_back(served, monkeypatch):
-    served.server._lobby.most = 5
-    held = [await served.connect() for _ in range(5)]
+async def test_connections_over_the_limit_are_refused_and_places_come_back(still, monkeypatch):
+    still.server._lobby.most = 5
+    held = [await still.connect() for _ in range(5)]
     await asyncio.sleep(0.05)
-    assert statuses(await served.exchange(b"", seconds=2)) == [503]
-    control = await served.call("GET", "/v1/status", with_token=False, socket=served.server.control_path)
+    assert statuses(await still.exchange(b"", seconds=2)) == [503]
+    control = await still.call("GET", "/v1/status", with_token=False, socket=still.server.control_path)
     assert control.status == 200
     for _, writer in held:
         writer.close()
     await asyncio.sleep(0.05)
-    assert (await served.call("GET", "/livez")).status == 200
-    assert served.server._lobby.open <= 1
+    assert (await still.call("GET", "/livez")).status == 200
+    assert still.server._lobby.open <= 1
 
 
-async def test_many_idle_connections_slow_nobody(served):
-    held = [await served.connect() for _ in range(200)]
+async def test_many_idle_connections_slow_nobody(still):
+    held = [await still.connect() for _ in range(200)]
     began = time.monotonic()
-    assert (await served.call("GET", "/livez")).status == 200
+    assert (await still.call("GET", "/livez")).status == 200
     assert time.monotonic() - began < 1
     for _, writer in held:
         writer.close()
 
 
-async def test_pipelined_requests_are_answered_in_order(served):
-    one = f"GET /livez HTTP/1.1\r\nHost: {served.host}\r\n\r\n".encode()
-    answer = await served.exchange(one * 500 + served.head("GET /nothing HTTP/1.1"))
+async def test_pipelined_requests_are_answered_in_order(still):
+    one = f"GET /livez HTTP/1.1\r\nHost: {still.host}\r\n\r\n".encode()
+    answer = await still.exchange(one * 500 + still.head("GET /nothing HTTP/1.1"))
     assert statuses(answer) == [200] * 500 + [404]
 
 
@@ -112,8 +112,8 @@ async def test_pipelined_requests_are_answered_in_order(served):
         b"\r\n" * 3 + b"nonsense\r\n\r\n",
     ],
 )
-async def test_malformed_request_is_refused_without_repeating_it(served, data, capsys):
-    answer = await served.exchange(data.replace(b"{host}", served.host.encode()), seconds=2)
+async def test_malformed_request_is_refused_without_repeating_it(still, data, capsys):
+    answer = await still.exchange(data.replace(b"{host}", still.host.encode()), seconds=2)
     assert statuses(answer)[0] in (400, 404, 405, 414, 431), answer
     assert b"alive" not in answer
     assert b"Traceback" not in answer

@@ -37,52 +37,50 @@ def status_of(answer):
 
 
 @pytest.mark.parametrize("host", BAD)
-async def test_foreign_host_is_misdirected_on_every_route(served, host):
+async def test_foreign_host_is_misdirected_on_every_route(still, host):
     for method, target in TARGETS:
-        sent = f"{method} {target} HTTP/1.1\r\nHost: {host.format(port=served.port)}\r\n"
-        sent += f"Authorization: Bearer {served.token}\r\nConnection: close\r\n\r\n"
-        answer = await served.exchange(sent.encode())
+        sent = f"{method} {target} HTTP/1.1\r\nHost: {host.format(port=still.port)}\r\n"
+        sent += f"Authorization: Bearer {still.token}\r\nConnection: close\r\n\r\n"
+        answer = await still.exchange(sent.encode())
         assert status_of(answer) in (400, 421), (method, target, answer)
         assert b"evil" not in answer
         assert b'"alive"' not in answer
 
 
 @pytest.mark.parametrize("host", GOOD)
-async def test_own_name_is_answered(served, host):
-    answer = await served.exchange(served.head("GET /livez HTTP/1.1", host=host.format(port=served.port)))
+async def test_own_name_is_answered(still, host):
+    answer = await still.exchange(still.head("GET /livez HTTP/1.1", host=host.format(port=still.port)))
     assert status_of(answer) == 200
 
 
 @pytest.mark.parametrize(
     "target", ["http://evil.example/livez", "http://127.0.0.1/livez", "//evil.example/livez"]
 )
-async def test_absolute_form_is_misdirected(served, target):
-    answer = await served.exchange(served.head(f"GET {target} HTTP/1.1"))
+async def test_absolute_form_is_misdirected(still, target):
+    answer = await still.exchange(still.head(f"GET {target} HTTP/1.1"))
     assert status_of(answer) in (404, 421)
     assert b"alive" not in answer
 
 
 @pytest.mark.parametrize("target", ["evil.example:443", "livez", "*"])
-async def test_other_forms_of_the_target_are_refused(served, target):
-    answer = await served.exchange(served.head(f"GET {target} HTTP/1.1"))
+async def test_other_forms_of_the_target_are_refused(still, target):
+    answer = await still.exchange(still.head(f"GET {target} HTTP/1.1"))
     assert status_of(answer) in (400, 404, 421)
 
 
-async def test_missing_host_is_refused(served):
+async def test_missing_host_is_refused(still):
     for version in ("1.0", "1.1"):
-        answer = await served.exchange(f"GET /livez HTTP/{version}\r\nConnection: close\r\n\r\n".encode())
+        answer = await still.exchange(f"GET /livez HTTP/{version}\r\nConnection: close\r\n\r\n".encode())
         assert status_of(answer) in (400, 421)
 
 
-async def test_two_hosts_are_refused(served):
-    answer = await served.exchange(served.head("GET /livez HTTP/1.1", f"Host: {served.host}"))
+async def test_two_hosts_are_refused(still):
+    answer = await still.exchange(still.head("GET /livez HTTP/1.1", f"Host: {still.host}"))
     assert status_of(answer) == 400
 
 
-async def test_socket_has_no_names(served):
-    reply = await served.call(
-        "GET", "/livez", headers={"Host": "anything"}, socket=served.server.control_path
-    )
+async def test_socket_has_no_names(still):
+    reply = await still.call("GET", "/livez", headers={"Host": "anything"}, socket=still.server.control_path)
     assert reply.status == 200
 
 

@@ -9,8 +9,8 @@ TARGETS = [("GET", "/livez"), ("GET", "/v1/status"), ("POST", "/v1/accounts/work
     "origin", ["http://evil.example", "null", "https://127.0.0.1:{port}", "http://localhost:1", ""]
 )
 @pytest.mark.parametrize(("method", "target"), TARGETS)
-async def test_foreign_origin_is_forbidden_even_with_a_token(served, method, target, origin):
-    reply = await served.call(method, target, headers={"Origin": origin.format(port=served.port)})
+async def test_foreign_origin_is_forbidden_even_with_a_token(still, method, target, origin):
+    reply = await still.call(method, target, headers={"Origin": origin.format(port=still.port)})
     assert reply.status == 403
     assert reply.json["code"] == "origin_forbidden"
     assert b"evil" not in reply.body
@@ -18,13 +18,13 @@ async def test_foreign_origin_is_forbidden_even_with_a_token(served, method, tar
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "Cross-Site", "anything"])
 @pytest.mark.parametrize(("method", "target"), TARGETS)
-async def test_cross_site_fetch_is_forbidden(served, method, target, site):
-    reply = await served.call(method, target, headers={"Sec-Fetch-Site": site})
+async def test_cross_site_fetch_is_forbidden(still, method, target, site):
+    reply = await still.call(method, target, headers={"Sec-Fetch-Site": site})
     assert reply.status == 403
 
 
-async def test_form_post_of_another_site_is_forbidden_before_its_body(served):
-    reply = await served.call(
+async def test_form_post_of_another_site_is_forbidden_before_its_body(still):
+    reply = await still.call(
         "POST",
         "/v1/accounts/work/sync",
         data=b"a=b",
@@ -34,30 +34,30 @@ async def test_form_post_of_another_site_is_forbidden_before_its_body(served):
 
 
 @pytest.mark.parametrize("site", ["same-origin", "none"])
-async def test_own_page_is_served(served, site):
-    origin = f"http://{served.host}"
-    reply = await served.call("GET", "/v1/status", headers={"Origin": origin, "Sec-Fetch-Site": site})
+async def test_own_page_is_served(still, site):
+    origin = f"http://{still.host}"
+    reply = await still.call("GET", "/v1/status", headers={"Origin": origin, "Sec-Fetch-Site": site})
     assert reply.status == 200
 
 
-async def test_origin_on_a_socket_is_forbidden(served):
-    reply = await served.call(
-        "GET", "/livez", headers={"Origin": f"http://{served.host}"}, socket=served.server.control_path
+async def test_origin_on_a_socket_is_forbidden(still):
+    reply = await still.call(
+        "GET", "/livez", headers={"Origin": f"http://{still.host}"}, socket=still.server.control_path
     )
     assert reply.status == 403
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", None])
-async def test_preflight_is_never_allowed(served, origin):
+async def test_preflight_is_never_allowed(still, origin):
     headers = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
     if origin:
         headers["Origin"] = origin
-    reply = await served.call("OPTIONS", "/v1/messages", headers=headers, with_token=False)
+    reply = await still.call("OPTIONS", "/v1/messages", headers=headers, with_token=False)
     assert reply.status in (401, 403)
     assert not any(name.startswith("access-control-") for name in reply.headers)
 
 
-async def test_no_answer_has_cors_headers(served):
+async def test_no_answer_has_cors_headers(still):
     for target in ("/livez", "/v1/status", "/nothing"):
-        reply = await served.call("GET", target, headers={"Origin": f"http://{served.host}"})
+        reply = await still.call("GET", target, headers={"Origin": f"http://{still.host}"})
         assert not any(name.startswith("access-control-") for name in reply.headers)

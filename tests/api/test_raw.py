@@ -5,6 +5,7 @@ import base64
 import hashlib
 
 import pytest
+import structlog
 
 
 async def test_raw_is_byte_for_byte(served, world):
@@ -82,7 +83,11 @@ async def test_large_file_that_is_not_what_it_was_breaks_the_line(served, world,
     octets = b"Subject: x\r\n\r\n" + b"x" * 1_000_000
     message = await world.deliver(octets)
     world.file_of(message).write_bytes(octets[cut] + b"y" * (len(octets) - len(octets[cut])))
-    answer = await served.exchange(served.head(f"GET /v1/messages/{message}/raw HTTP/1.1"))
+    with structlog.testing.capture_logs() as lines:
+        answer = await served.exchange(served.head(f"GET /v1/messages/{message}/raw HTTP/1.1"))
+    events = [line["event"] for line in lines]
+    assert "api.raw_broken" in events
+    assert "api.failed" not in events
     head, _, body = answer.partition(b"\r\n\r\n")
     assert not head or head.startswith(b"HTTP/1.1 200 ")
     assert len(body) < len(octets)
@@ -93,7 +98,7 @@ async def test_file_that_is_gone_is_no_200(served, world):
     world.file_of(message).unlink()
     reply = await served.call("GET", f"/v1/messages/{message}/raw")
     assert reply.status == 404
-    assert reply.json["code"] == "message_gone"
+    assert reply.json["code"] == "message_unknown"
 
 
 async def test_reader_that_takes_nothing_is_dropped(served, world, monkeypatch):

@@ -12,12 +12,12 @@ PATCH = "PATCH /v1/messages/" + "0" * 32 + " HTTP/1.1"
 TARGET = "/v1/messages/" + "0" * 32
 
 
-async def patch(served, data, **headers):
+async def patch(still, data, **headers):
     sent = {
         "Content-Type": "application/json",
         **{name.replace("_", "-"): value for name, value in headers.items()},
     }
-    return await served.call("PATCH", TARGET, data=data, headers=sent)
+    return await still.call("PATCH", TARGET, data=data, headers=sent)
 
 
 @pytest.mark.parametrize(
@@ -39,8 +39,8 @@ async def patch(served, data, **headers):
         b"\xef\xbb\xbf{}",
     ],
 )
-async def test_what_is_no_json_is_refused(served, data):
-    reply = await patch(served, data)
+async def test_what_is_no_json_is_refused(still, data):
+    reply = await patch(still, data)
     assert reply.status == 400
     assert reply.json["code"] == "json_invalid"
 
@@ -64,8 +64,8 @@ async def test_what_is_no_json_is_refused(served, data):
         (b'{"flags": {"add": [' + b",".join([b'"a"'] * 101) + b"]}}", "flags.add"),
     ],
 )
-async def test_what_does_not_fit_names_its_field(served, data, field):
-    reply = await patch(served, data)
+async def test_what_does_not_fit_names_its_field(still, data, field):
+    reply = await patch(still, data)
     assert reply.status in (400, 422), reply.body
     if reply.status == 422:
         assert reply.json["code"] == "body_invalid"
@@ -76,34 +76,34 @@ async def test_what_does_not_fit_names_its_field(served, data, field):
     "content_type",
     ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json", ""],
 )
-async def test_only_json_is_taken(served, content_type):
-    reply = await patch(served, b'{"flags": {"add": ["a"]}}', Content_Type=content_type)
+async def test_only_json_is_taken(still, content_type):
+    reply = await patch(still, b'{"flags": {"add": ["a"]}}', Content_Type=content_type)
     assert reply.status == 415
     assert reply.json["code"] == "media_type_unsupported"
 
 
-async def test_charset_beside_json_is_taken(served):
-    reply = await patch(served, b"{}", Content_Type="application/json; charset=utf-8")
+async def test_charset_beside_json_is_taken(still):
+    reply = await patch(still, b"{}", Content_Type="application/json; charset=utf-8")
     assert reply.status == 422
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "identity, gzip"])
-async def test_coded_body_is_not_decoded(served, coding):
+async def test_coded_body_is_not_decoded(still, coding):
     bomb = gzip.compress(b" " * 50_000_000, 9)
-    reply = await patch(served, bomb, Content_Encoding=coding)
+    reply = await patch(still, bomb, Content_Encoding=coding)
     assert reply.status == 415
 
 
-async def test_body_over_a_mebibyte_is_refused_at_its_head(served):
-    answer = await served.exchange(
-        served.head(PATCH, "Content-Type: application/json", f"Content-Length: {2**30}"), seconds=4
+async def test_body_over_a_mebibyte_is_refused_at_its_head(still):
+    answer = await still.exchange(
+        still.head(PATCH, "Content-Type: application/json", f"Content-Length: {2**30}"), seconds=4
     )
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
-async def test_endless_chunks_are_refused_at_a_mebibyte(served):
-    reader, writer = await served.connect()
-    writer.write(served.head(PATCH, "Content-Type: application/json", "Transfer-Encoding: chunked"))
+async def test_endless_chunks_are_refused_at_a_mebibyte(still):
+    reader, writer = await still.connect()
+    writer.write(still.head(PATCH, "Content-Type: application/json", "Transfer-Encoding: chunked"))
     chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
     sent = 0
 
@@ -123,43 +123,43 @@ async def test_endless_chunks_are_refused_at_a_mebibyte(served):
     assert b"body_too_large" in answer
 
 
-async def test_slow_body_is_given_up(served, monkeypatch):
+async def test_slow_body_is_given_up(still, monkeypatch):
     monkeypatch.setattr(limits, "BODY_SECONDS", 0.2)
     began = time.monotonic()
-    answer = await served.exchange(
-        served.head(PATCH, "Content-Type: application/json", "Content-Length: 100") + b"{"
+    answer = await still.exchange(
+        still.head(PATCH, "Content-Type: application/json", "Content-Length: 100") + b"{"
     )
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert time.monotonic() - began < 4
 
 
-async def test_broken_chunks_are_malformed(served):
-    answer = await served.exchange(
-        served.head(PATCH, "Content-Type: application/json", "Transfer-Encoding: chunked")
+async def test_broken_chunks_are_malformed(still):
+    answer = await still.exchange(
+        still.head(PATCH, "Content-Type: application/json", "Transfer-Encoding: chunked")
         + b"zz\r\n{}\r\n0\r\n\r\n"
     )
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
     assert b"Traceback" not in answer
 
 
-async def test_million_form_parts_are_not_parsed(served):
+async def test_million_form_parts_are_not_parsed(still):
     body = b"&".join([b"a=b"] * 200_000)
     began = time.monotonic()
-    reply = await patch(served, body, Content_Type="application/x-www-form-urlencoded")
+    reply = await patch(still, body, Content_Type="application/x-www-form-urlencoded")
     assert reply.status == 415
     assert time.monotonic() - began < 1
 
 
-async def test_body_is_sent_for_only_when_it_is_wanted(served):
+async def test_body_is_sent_for_only_when_it_is_wanted(still):
     fields = ("Content-Type: application/json", "Content-Length: 2", "Expect: 100-continue")
-    refused = await served.exchange(
-        f"{PATCH}\r\nHost: {served.host}\r\nConnection: close\r\n{chr(13) + chr(10)}".encode().replace(
+    refused = await still.exchange(
+        f"{PATCH}\r\nHost: {still.host}\r\nConnection: close\r\n{chr(13) + chr(10)}".encode().replace(
             b"\r\n\r\n", b"\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"
         )
     )
     assert refused.startswith(b"HTTP/1.1 401 ")
-    reader, writer = await served.connect()
-    writer.write(served.head(PATCH, *fields))
+    reader, writer = await still.connect()
+    writer.write(still.head(PATCH, *fields))
     assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 2) == b"HTTP/1.1 100 Continue\r\n\r\n"
     writer.write(b"{}")
     assert (await asyncio.wait_for(reader.readline(), 2)).startswith(b"HTTP/1.1 422 ")
@@ -167,9 +167,9 @@ async def test_body_is_sent_for_only_when_it_is_wanted(served):
 
 
 @pytest.mark.parametrize("target", [TARGET, "/nothing"])
-async def test_other_expectations_are_not_met(served, target):
-    answer = await served.exchange(
-        served.head(
+async def test_other_expectations_are_not_met(still, target):
+    answer = await still.exchange(
+        still.head(
             f"PATCH {target} HTTP/1.1",
             "Content-Type: application/json",
             "Content-Length: 2",
@@ -204,26 +204,26 @@ async def test_other_expectations_are_not_met(served, target):
         ("/v1/events?types=message.new,nonsense", "types"),
     ],
 )
-async def test_bad_parameter_is_named(served, target, field):
-    reply = await served.call("GET", target)
+async def test_bad_parameter_is_named(still, target, field):
+    reply = await still.call("GET", target)
     assert reply.status == 400
     assert reply.json["code"] == "parameter_invalid"
     assert [item["field"] for item in reply.json["errors"]] == [field]
     assert b"nonsense" not in reply.body
 
 
-async def test_huge_limit_is_cut(served):
-    assert (await served.call("GET", "/v1/messages?limit=1000000000")).status == 200
+async def test_huge_limit_is_cut(still):
+    assert (await still.call("GET", "/v1/messages?limit=1000000000")).status == 200
 
 
-async def test_empty_parameter_counts_as_not_given(served):
-    assert (await served.call("GET", "/v1/messages?account=&mailbox=&unread=&limit=&cursor=")).status == 200
+async def test_empty_parameter_counts_as_not_given(still):
+    assert (await still.call("GET", "/v1/messages?account=&mailbox=&unread=&limit=&cursor=")).status == 200
 
 
 @pytest.mark.parametrize(
     ("data", "status"), [(None, 202), (b"", 202), (b"{}", 202), (b'{"a": 1}', 422), (b"[]", 422), (b"x", 400)]
 )
-async def test_request_without_need_for_a_body_takes_an_empty_one(served, data, status):
+async def test_request_without_need_for_a_body_takes_an_empty_one(still, data, status):
     headers = {"Content-Type": "application/json"} if data else None
-    reply = await served.call("POST", "/v1/accounts/work/sync", data=data, headers=headers)
+    reply = await still.call("POST", "/v1/accounts/work/sync", data=data, headers=headers)
     assert reply.status == status

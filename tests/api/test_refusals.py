@@ -14,15 +14,15 @@ import pytest
         ("GET", "/v1/messages?cursor=x", 400, "cursor_invalid"),
     ],
 )
-async def test_refusal_is_a_problem(served, method, target, status, code):
-    reply = await served.call(method, target)
+async def test_refusal_is_a_problem(still, method, target, status, code):
+    reply = await still.call(method, target)
     assert reply.status == status == reply.json["status"]
     assert reply.json["code"] == code
     assert reply.headers["content-type"] == "application/problem+json"
 
 
-async def test_method_not_allowed_tells_what_is(served):
-    reply = await served.call("DELETE", "/v1/status")
+async def test_method_not_allowed_tells_what_is(still):
+    reply = await still.call("DELETE", "/v1/status")
     assert reply.headers["allow"] == "GET, HEAD"
 
 
@@ -44,9 +44,9 @@ async def test_method_not_allowed_tells_what_is(served):
     "path",
     ["/v1/accounts/{}/health", "/v1/messages/{}", "/v1/messages/{}/raw", "/v1/operations/{}", "/v1/jobs/{}"],
 )
-async def test_path_tricks_find_nothing(served, path, part):
+async def test_path_tricks_find_nothing(still, path, part):
     """faults.md A6."""
-    answer = await served.exchange(served.head(f"GET {path.format(part)} HTTP/1.1"))
+    answer = await still.exchange(still.head(f"GET {path.format(part)} HTTP/1.1"))
     assert int(answer.split()[1]) in (400, 404), answer
     assert part.encode() not in answer
     assert b"Traceback" not in answer

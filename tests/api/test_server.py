@@ -49,11 +49,9 @@ async def test_control_socket_is_there_without_any_listen(world):
     assert not (world.store_path / "control.sock").exists()
 
 
-async def test_control_socket_of_a_long_path_is_served_from_the_runtime_directory(world, tmp_path):
+async def test_control_socket_of_a_long_path_is_served_from_the_runtime_directory(world, tmp_path, runtime):
     store = tmp_path / ("long" * 20) / ("path" * 20)
     store.mkdir(parents=True)
-    runtime = tmp_path / "run"
-    runtime.mkdir()
     server = await start(world, store, env={"XDG_RUNTIME_DIR": str(runtime)})
     assert server.control_path.is_relative_to(runtime)
     assert (store / "control.sock").readlink() == server.control_path

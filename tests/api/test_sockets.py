@@ -97,42 +97,35 @@ def test_control_socket_lies_in_the_store(tmp_path, closing):
     assert stat.S_IMODE(closing[0].path.stat().st_mode) == 0o660
 
 
-def test_control_socket_of_a_long_path_lies_in_the_runtime_directory(tmp_path, closing):
+def test_control_socket_of_a_long_path_lies_in_the_runtime_directory(tmp_path, runtime, closing):
     """sync.md 29: a socket's address has room for 107 bytes."""
-    runtime = tmp_path / "run"
-    runtime.mkdir()
     store = long_store(tmp_path)
     bound = bind_control(store, "abc", {"XDG_RUNTIME_DIR": str(runtime)})
     assert bound.path == runtime / "mailsyncd-abc" / "control.sock" == find_control(store)
     assert stat.S_IMODE(bound.path.parent.stat().st_mode) == 0o700
     bound.sock.close()
     bound.remove()
-    assert not bound.path.exists()
+    assert list(runtime.iterdir()) == []
     assert not (store / "control.sock").is_symlink()
 
 
-def test_link_left_by_a_dead_process_is_replaced(tmp_path, closing):
+def test_link_left_by_a_dead_process_is_replaced(tmp_path, runtime, closing):
     store = long_store(tmp_path)
     (store / "control.sock").symlink_to("/nowhere/control.sock")
-    runtime = tmp_path / "run"
-    runtime.mkdir()
     closing.append(bind_control(store, "abc", {"XDG_RUNTIME_DIR": str(runtime)}))
     assert find_control(store) == closing[0].path
 
 
-def test_link_never_replaces_a_file(tmp_path):
+def test_link_never_replaces_a_file(tmp_path, runtime):
     store = long_store(tmp_path)
     (store / "control.sock").write_text("something")
-    runtime = tmp_path / "run"
-    runtime.mkdir()
     with pytest.raises(FileExistsError):
         bind_control(store, "abc", {"XDG_RUNTIME_DIR": str(runtime)})
     assert not (runtime / "mailsyncd-abc" / "control.sock").exists()
 
 
-def test_runtime_directory_open_to_others_is_refused(tmp_path):
-    runtime = tmp_path / "run"
-    (runtime / "mailsyncd-abc").mkdir(parents=True)
+def test_runtime_directory_open_to_others_is_refused(tmp_path, runtime):
+    (runtime / "mailsyncd-abc").mkdir()
     (runtime / "mailsyncd-abc").chmod(0o777)
     with pytest.raises(PermissionError):
         bind_control(long_store(tmp_path), "abc", {"XDG_RUNTIME_DIR": str(runtime)})

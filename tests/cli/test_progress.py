@@ -60,6 +60,13 @@ def test_rate_and_time_left_are_shown(line):
     assert last(line) == "200 of 1,000 messages, 2.0 MB of 10 MB, 100/s, 1.0 MB/s, 9 s left"
 
 
+def test_first_batch_alone_tells_no_time_left(line):
+    line.show(done(0, 0))
+    line.now[0] = 0.5
+    line.show(done(200, 100))
+    assert "left" not in last(line)
+
+
 def test_accounts_are_added_up(line):
     line.show(done(100, 1_000_000))
     line.now[0] = 1.0

@@ -60,7 +60,17 @@ def test_listen_addresses_are_taken_and_socket_paths_made_absolute():
 
 @pytest.mark.parametrize(
     "value",
-    ["127.0.0.1:8420", [":8420"], ["*:8420"], ["h:1", "h:1"], ["unix:/" + "x" * 107], ["a b:1"], [1]],
+    [
+        "127.0.0.1:8420",
+        [":8420"],
+        ["*:8420"],
+        ["[::1]:1", "[::1]:1"],
+        ["mail.example:1"],
+        ["[127.0.0.1]:1"],
+        ["unix:/" + "x" * 107],
+        ["a b:1"],
+        [1],
+    ],
 )
 def test_listen_addresses_that_cannot_be_bound_are_refused(value):
     with pytest.raises(Unfit):

@@ -78,7 +78,7 @@ def test_tree_of_a_faulty_account_still_counts(keys):
     [
         ('listen = ["127.0.0.1:1", "[::1]:1", "localhost:2", "unix:/s"]', []),
         ('listen = ["0.0.0.0:1"]', ["api.listen"]),
-        ('listen = ["[::]:1", "mail.example:1"]', ["api.listen", "api.listen"]),
+        ('listen = ["[::]:1", "10.0.0.1:1"]', ["api.listen", "api.listen"]),
         ('listen = ["0.0.0.0:1"]\ntls_cert = "c"\ntls_key = "k"', []),
         ('tls_cert = "c"', ["api.tls_cert"]),
         ('tls_key = "k"', ["api.tls_key"]),

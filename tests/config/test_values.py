@@ -133,7 +133,8 @@ def test_empty_patterns_are_refused_and_empty_exclusions_are_not():
 
 def test_networks_and_names_are_checked():
     assert values.read_network(["10.0.0.0/8", "::1"]) == ("10.0.0.0/8", "::1")
-    assert values.read_host_names(["mail.example.com"]) == ("mail.example.com",)
+    names = ("mail.example.com", "mail.example.com:8443", "::1")
+    assert values.read_host_names(list(names)) == names
     with pytest.raises(Unfit):
         values.read_network(["proxy.example"])
     with pytest.raises(Unfit):

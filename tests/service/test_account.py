@@ -285,3 +285,11 @@ async def test_unreadable_secret_is_an_error_without_a_connection(
     house = await open_house(imap_account(scripted.port), pace=replace(quick_pace, secret_retry_seconds=0.05))
     await house.reaches(S.IDLE)
     assert house.connects == 1
+
+
+async def test_pause_during_the_very_start_is_heard(open_house, scripted, imap_account) -> None:
+    for _ in range(5):
+        house = await open_house(imap_account(scripted.port))
+        assert (await house.control.pause("work", wait_seconds=5)).state is JobState.DONE
+        assert house.state() is S.PAUSED
+        await house.control.resume("work", wait_seconds=None)

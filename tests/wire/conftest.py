@@ -70,7 +70,9 @@ def settled(events: Sequence[object]) -> list[object]:
     return found
 
 
-def play(name: str, actions: Sequence[Action], cut: Cut = whole, **options) -> tuple[list[object], ImapConnection]:
+def play(
+    name: str, actions: Sequence[Action], cut: Cut = whole, **options
+) -> tuple[list[object], ImapConnection]:
     """Run a transcript: an action is taken whenever `C:` has more than was sent by itself."""
     connection = ImapConnection(**options)
     left = list(actions)

@@ -6,7 +6,6 @@ than it announced or a sink falls behind. Each UID answered is checked against t
 once more by itself and then given up as a refusal. RFC 9051 §6.4.5; BODY.PEEK[] only, so nothing is marked seen.
 """
 
-import asyncio
 import functools
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -84,8 +83,8 @@ class BodyFetch:
         session.fetch_listeners.insert(0, self._take_fetch)
         session.literal_listener = self._take_literal
         try:
-            self._fill()
             while self._arrived or self._chunks or self._is_more_planned:
+                self._fill()
                 while self._arrived:
                     one = self._arrived.popleft()
                     self._held_bytes -= len(one.octets or b"")
@@ -121,9 +120,9 @@ class BodyFetch:
         if not self._arrived and self._chunks:
             try:
                 await session.stir()
-            except asyncio.CancelledError:
-                session.abort()
-                raise
+            except MailError:
+                if not self._arrived:
+                    raise  # else what came first is given first
 
     async def _let_pass(self) -> None:
         """Read to the end of what was asked for, and drop it: the connection stays usable."""

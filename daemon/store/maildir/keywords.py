@@ -156,6 +156,7 @@ def _numbered(raw: bytes) -> set[str]:
 
 
 def _replace(folder: Folder, raw: bytes, mode: int, old: tuple[int, int, int] | None) -> None:
+    """Write the file anew under Dovecot's own name for that and rename it; who may read it stays as it was."""
     with disk_errors(f"cannot write {folder.directory}/{KEYWORDS_FILE}"):
         with suppress(FileNotFoundError):
             os.unlink(NEXT_FILE, dir_fd=folder.fd)
@@ -168,6 +169,10 @@ def _replace(folder: Folder, raw: bytes, mode: int, old: tuple[int, int, int] | 
         try:
             os.write(fd, raw)
             if old is not None:
+                status = os.stat(KEYWORDS_FILE, dir_fd=folder.fd, follow_symlinks=False)
+                with suppress(PermissionError):
+                    os.fchown(fd, status.st_uid, status.st_gid)
+                os.fchmod(fd, stat.S_IMODE(status.st_mode))
                 grown = max(int(time.time()), old[0] // 10**9 + 1)
                 os.utime(fd, (grown, grown))
             os.fsync(fd)

@@ -7,7 +7,7 @@ server could read.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from daemon.model.errors import LocalProtocolError
@@ -47,7 +47,7 @@ class Command:
     """One command without its tag. `shown` is its text for logs, secrets as `***`, literals as `{n}`."""
 
     kind: Kind
-    parts: tuple[Part, ...]
+    parts: tuple[Part, ...] = field(repr=False)
     lane: Lane
     shown: str
 
@@ -147,6 +147,8 @@ def authenticate(mechanism: str, initial_base64: bytes | None = None) -> Command
     if not mechanism.replace("-", "").replace("_", "").isalnum() or not mechanism.isascii():
         raise LocalProtocolError(f"not a SASL mechanism name: {mechanism[:40]!r}")
     tail = [] if initial_base64 is None else [initial_base64]
+    for response in tail:
+        refuse_line_breaks(response)
     shown = f"AUTHENTICATE {mechanism}" + ("" if initial_base64 is None else " ***")
     return _command(Kind.AUTHENTICATE, Lane.ALONE, mechanism.encode(), *tail, shown=shown)
 

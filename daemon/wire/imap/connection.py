@@ -12,10 +12,11 @@ from typing import Final
 
 from daemon.model.errors import LocalProtocolError, MailError, RemoteProtocolError, TlsFailed
 from daemon.wire.imap import fetch, grammar
+from daemon.wire.imap.arguments import refuse_line_breaks
 from daemon.wire.imap.capabilities import Capabilities
 from daemon.wire.imap.commands import Command
 from daemon.wire.imap.events import Challenge, CommandDone, Event, IdleStarted
-from daemon.wire.imap.framing import Framer, Item, StreamBegin, StreamEnd
+from daemon.wire.imap.framing import Framer, Item, StreamBegin
 from daemon.wire.imap.limits import DEFAULT_LIMITS, Limits
 from daemon.wire.imap.outbox import LiteralWanted, Outbox, Sent
 from daemon.wire.imap.responses import (
@@ -169,6 +170,8 @@ class ImapConnection:
         """Answer the Challenge received last; None cancels with `*`."""
         if self._challenged is None:
             raise LocalProtocolError("an answer without a challenge")
+        if answer_base64 is not None:
+            refuse_line_breaks(answer_base64)
         self._challenged = None
         self._outbox.add((b"*" if answer_base64 is None else answer_base64) + b"\r\n")
 
@@ -253,7 +256,7 @@ class ImapConnection:
                 append(LiteralData(item))
             elif isinstance(item, StreamBegin):
                 append(fetch.parse_literal_head(item.head, item.size, nesting_depth=depth))
-            elif isinstance(item, StreamEnd):
+            else:
                 append(LiteralEnd())
 
     def _greet(self, item: Item, events: list[Event]) -> None:
@@ -321,7 +324,7 @@ class ImapConnection:
                     if self._is_done_wanted:
                         self.finish_idle()
                 return
-            if sent.command.kind is Kind.APPEND:
+            if any(not isinstance(part, bytes) for part in sent.command.parts):
                 # QUIRK some servers say `+` for a non-synchronising literal as well
                 return
         raise RemoteProtocolError("a continuation that nothing waits for")

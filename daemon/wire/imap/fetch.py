@@ -26,8 +26,8 @@ _FLAG_LINE: Final = re.compile(rb"\* (\d{1,10}) FETCH \((?:(?:" + _ITEM + rb")(?
 _BODY_HEAD: Final = re.compile(
     rb"\* (\d{1,10}) FETCH \((?:(?:" + _ITEM + rb") )*+BODY\[(HEADER)?\] \{\d{1,10}\+?\}\Z"
 )
-_HEAD: Final = re.compile(rb"\*[ ]+(\d{1,10})[ ]+(?:UID)?FETCH[ ]*", re.IGNORECASE)
-_MAKE: Final = FetchData._make
+_HEAD: Final = re.compile(rb"\*[ ]+(\d{1,10})[ ]+(UID)?FETCH[ ]*", re.IGNORECASE)
+_MAKE: Final = tuple.__new__  # what FetchData._make does, without its call
 
 _match_flag_line = _FLAG_LINE.match
 _match_body_head = _BODY_HEAD.match
@@ -42,19 +42,15 @@ def parse_flag_line(line: bytes) -> FetchData | None:
     if found is None:
         return None
     seq, uid, flags, mod_seq, size, day, hours, minutes, seconds, zone = found.groups()
-    date = None
-    if day is not None:
-        date = _parse_day(day)
-        if date is not None:
-            date += int(hours) * 3600 + int(minutes) * 60 + int(seconds) - _parse_zone(zone)
     return _MAKE(
+        FetchData,
         (
             int(seq),
             None if uid is None else int(uid) or None,
             None if flags is None else _parse_flags(flags),
             None if mod_seq is None else int(mod_seq) or None,
             None if size is None else int(size),
-            date,
+            None if day is None else _date(day, hours, minutes, seconds, zone),
             None,
             None,
             None,
@@ -63,7 +59,7 @@ def parse_flag_line(line: bytes) -> FetchData | None:
             None,
             None,
             None,
-        )
+        ),
     )
 
 
@@ -76,11 +72,6 @@ def parse_body(frame: tuple[Piece, ...]) -> FetchData | None:
     if found is None:
         return None
     seq, uid, flags, mod_seq, size, day, hours, minutes, seconds, zone, is_header = found.groups()
-    date = None
-    if day is not None:
-        date = _parse_day(day)
-        if date is not None:
-            date += int(hours) * 3600 + int(minutes) * 60 + int(seconds) - _parse_zone(zone)
     octets, streamed = (literal, None) if isinstance(literal, bytes) else (None, literal.size)
     return FetchData(
         seq=int(seq),
@@ -88,37 +79,49 @@ def parse_body(frame: tuple[Piece, ...]) -> FetchData | None:
         flags=None if flags is None else _parse_flags(flags),
         mod_seq=None if mod_seq is None else (ModSeq(int(mod_seq)) or None),
         size=None if size is None else int(size),
-        internal_date=date,
+        internal_date=None if day is None else _date(day, hours, minutes, seconds, zone),
         body=None if is_header else octets,
         header=octets if is_header else None,
         streamed_bytes=None if is_header else streamed,
     )
 
 
+def _date(day: bytes, hours: bytes, minutes: bytes, seconds: bytes, zone: bytes) -> int | None:
+    start = _parse_day(day)
+    if start is None:
+        return None
+    return start + int(hours) * 3600 + int(minutes) * 60 + int(seconds) - _parse_zone(zone)
+
+
 def parse_fetch(frame: Frame, *, nesting_depth: int = 64) -> FetchData:
-    """Any FETCH response, by the tokenizer."""
-    head, tokens = _read_head(frame, nesting_depth=nesting_depth)
+    """Any FETCH response, by the tokenizer; UIDFETCH (RFC 9586) has the UID in the place of the number, `seq` is 0."""
+    known, tokens = _read_head(frame, nesting_depth=nesting_depth)
     if len(tokens) != 1 or not isinstance(tokens[0], list):
         raise RemoteProtocolError("FETCH without its list of items")
-    return _gather(head, tokens[0])
+    return _gather(known, tokens[0])
 
 
 def parse_literal_head(head: tuple[Piece, ...], size: int, *, nesting_depth: int = 64) -> LiteralBegin:
     """What is known of a FETCH response at the start of its large literal."""
-    seq, tokens = _read_head(head, nesting_depth=nesting_depth, is_partial=True)
+    known, tokens = _read_head(head, nesting_depth=nesting_depth, is_partial=True)
     items = tokens[0] if tokens and isinstance(tokens[0], list) else []
     if not items or not isinstance(items[-1], Atom) or len(items) % 2 == 0:
         raise RemoteProtocolError("a large literal in a place where no message body stands")
-    known = _gather(seq, items[:-1])
-    return LiteralBegin(seq=seq, uid=known.uid, section=_section(items[-1]), size=size)
+    data = _gather(known, items[:-1])
+    return LiteralBegin(seq=data.seq, uid=data.uid, section=_section(items[-1]), size=size)
 
 
-def _read_head(frame: Frame, *, nesting_depth: int, is_partial: bool = False) -> tuple[int, list[Token]]:
+def _read_head(
+    frame: Frame, *, nesting_depth: int, is_partial: bool = False
+) -> tuple[dict[str, object], list[Token]]:
     first = frame if isinstance(frame, bytes) else frame[0]
     found = _HEAD.match(first) if isinstance(first, bytes) else None
     if found is None:
         raise RemoteProtocolError("FETCH without a message number")
-    return int(found[1]), tokenize(frame, found.end(), nesting_depth=nesting_depth, is_partial=is_partial)
+    known: dict[str, object] = (
+        {"seq": 0, "uid": values.parse_uint32(found[1])} if found[2] else {"seq": int(found[1])}
+    )
+    return known, tokenize(frame, found.end(), nesting_depth=nesting_depth, is_partial=is_partial)
 
 
 def _section(name: bytes) -> str:
@@ -129,16 +132,14 @@ def _section(name: bytes) -> str:
     return rest.partition("]")[0] if bracket else upper
 
 
-def _gather(seq: int, items: list[Token]) -> FetchData:
-    known: dict[str, object] = {}
+def _gather(known: dict[str, object], items: list[Token]) -> FetchData:
     if len(items) % 2:
         raise RemoteProtocolError("FETCH item without a value")
     for name, value in zip(items[::2], items[1::2], strict=True):
         if not isinstance(name, Atom):
             raise RemoteProtocolError(f"FETCH item name expected: {str(name)[:40]}")
         _take(known, values.word(name), value)
-    known["seq"] = seq
-    return _MAKE(known.get(field) for field in FetchData._fields)
+    return FetchData._make(known.get(field) for field in FetchData._fields)
 
 
 def _take(known: dict[str, object], name: str, value: Token) -> None:

@@ -197,7 +197,7 @@ class Framer:
             )
             return
         self._pieces.append(line)
-        if size > limits.gathered_literal_bytes:
+        if self._is_fetch and size > limits.gathered_literal_bytes:
             self._is_streaming = True
             items.append(StreamBegin(tuple(self._pieces), size))
         else:

@@ -34,8 +34,8 @@ class Limits:
     nesting_depth: int = 64
     untagged_count: int = 4_000_000
     untagged_bytes: int = 1024 * MIB
-    quiet_untagged_count: int = 100_000
-    quiet_untagged_bytes: int = 64 * MIB
+    quiet_untagged_count: int = 1_000_000
+    quiet_untagged_bytes: int = 128 * MIB
 
 
 DEFAULT_LIMITS: Final = Limits()

@@ -6,7 +6,7 @@ synchronising literal waits for the server's `+`; with LITERAL+ (RFC 7888), or L
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from daemon.model.errors import LocalProtocolError
@@ -21,10 +21,10 @@ JOINED_BYTES: Final = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The handle of a command: its tag and the command."""
+    """The handle of a command: its tag and the command. Hashed by tag, for it may carry megabytes."""
 
     tag: bytes
-    command: Command
+    command: Command = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,10 @@ _THROTTLE_WORDS: Final = re.compile(
     r"|too many (?:simultaneous |concurrent )?(?:connections|sessions|logins|requests|commands)"
     r"|maximum number of connections"
     r"|authenticated but not connected"  # QUIRK Microsoft 365: LOGIN OK, then BAD on everything else
-    r"|rate limit|try again later|temporarily (?:unavailable|deferred|locked)",
+    r"|rate limit",
     re.IGNORECASE,
 )
+_BUSY_WORDS: Final = re.compile(r"try again|temporar|unavailable|internal error", re.IGNORECASE)
 
 
 def refusal(answer: Tagged | StatusLine | Bye, *, doing: str = "") -> ServerRefused:
@@ -44,6 +45,8 @@ def refusal(answer: Tagged | StatusLine | Bye, *, doing: str = "") -> ServerRefu
 def is_credential_failure(answer: Tagged) -> bool:
     """Whether a refused login means a wrong credential, and not a server that is busy (RFC 5530 §3)."""
     if answer.is_ok or _THROTTLE_WORDS.search(answer.text):
+        return False
+    if answer.code is None and _BUSY_WORDS.search(answer.text):
         return False
     if answer.code is None:
         return True

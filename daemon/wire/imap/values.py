@@ -16,6 +16,7 @@ from daemon.model.uidset import UidSet
 TEXT_CHARACTERS: Final = 512
 MAX_NUMBER: Final = 2**63 - 1  # mod-sequences have 63 bits (RFC 7162 §7)
 MAX_UINT32: Final = 2**32 - 1
+_MAX_RANGE_BYTES: Final = 21  # two numbers of ten digits and a colon
 _FLOAT: Final = re.compile(rb"\d{1,19}(?:\.\d{0,19})?[eE]\+?\d{1,2}\Z")
 _NEGATIVE: Final = re.compile(rb"-\d{1,19}\Z")
 _UNPRINTABLE: Final = re.compile(
@@ -80,11 +81,31 @@ def require_number(raw: bytes) -> int:
 
 
 def parse_uid_set(raw: bytes, *, reason: str | None = None) -> UidSet:
-    """ABNF: sequence-set without `*`. Anything else is RemoteProtocolError with `reason`."""
+    """ABNF: sequence-set without `*`. Anything else is RemoteProtocolError with `reason`.
+
+    Millions of UIDs may come in one line, so what can be is checked for the line as a whole.
+    """
+    parts = raw.split(b",")
     try:
-        return UidSet.parse(raw.decode("ascii"))
+        if raw.translate(None, b"0123456789,:") or max(map(len, parts)) > _MAX_RANGE_BYTES:
+            raise ValueError("neither numbers nor ranges")
+        if b":" in raw:
+            ranges = [
+                (int(low), int(high) if colon else int(low)) for low, colon, high in map(_at_colon, parts)
+            ]
+            numbers = [end for ends in ranges for end in ends]
+        else:
+            ranges = []
+            numbers = list(map(int, parts))
+        if min(numbers) < 1 or max(numbers) > MAX_UINT32:
+            raise ValueError("number out of range")
     except ValueError as exc:
-        raise RemoteProtocolError(f"not a set of UIDs: {raw[:40]!r}", reason=reason) from exc
+        raise RemoteProtocolError(f"not a set of UIDs: {printable(raw, 40)}", reason=reason) from exc
+    return UidSet.from_ranges(ranges) if ranges else UidSet(numbers)
+
+
+def _at_colon(part: bytes) -> tuple[bytes, bytes, bytes]:
+    return part.partition(b":")
 
 
 @lru_cache(maxsize=4096)

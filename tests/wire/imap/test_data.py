@@ -20,7 +20,7 @@ def parse_list(*pieces) -> ListData:
         (b'* LIST () "/" "a b"', b"a b", "/"),
         (b'* list () "." x', b"x", "."),
         (b'* LIST () NIL "[Gmail]"', b"[Gmail]", None),
-        (b'* LIST () nil [Gmail]', b"[Gmail]", None),
+        (b"* LIST () nil [Gmail]", b"[Gmail]", None),
         (b'* LIST () "" flat', b"flat", None),
         (b'* LIST () "\\\\" "a\\\\b"', b"a\\b", "\\"),
         (b'* LIST () "\\"" x', b"x", '"'),
@@ -32,6 +32,9 @@ def parse_list(*pieces) -> ListData:
         (b'* LIST () "/" caf\xc3\xa9', b"caf\xc3\xa9", "/"),
         (b'* LIST () "/" a*b%c', b"a*b%c", "/"),
         (b'* LIST () "/" (x', None, None),
+        (b'* LIST () NIL x ("CHILDINFO" ("SUBSCRIBED"))', b"x", None),
+        (b'* LIST () (1) x ("CHILDINFO" ("SUBSCRIBED"))', None, None),
+        (b"* LIST () NIL x (OLDNAME ((1)))", None, None),
     ],
 )
 def test_list_names_that_servers_write(line, name, delimiter):
@@ -64,7 +67,11 @@ def test_list_extended_data_are_read_and_unknown_ones_skipped():
     assert listed.attributes == {"\\subscribed", "\\trash"}
 
 
-@given(st.binary(min_size=1, max_size=40).filter(lambda raw: b"\r" not in raw and b"\n" not in raw and b"\0" not in raw))
+@given(
+    st.binary(min_size=1, max_size=40).filter(
+        lambda raw: b"\r" not in raw and b"\n" not in raw and b"\0" not in raw
+    )
+)
 def test_list_name_quoted_by_the_book_is_read(name):
     quoted = b'"' + name.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
     assert parse_list(b'* LIST () "/" ' + quoted).wire_name == name
@@ -133,8 +140,12 @@ def test_search_with_something_else_is_a_protocol_error(rest):
     ("rest", "expected"),
     [
         (b'(TAG "A282") MIN 2 COUNT 3', EsearchData(tag=b"A282", is_uid=False, lowest=2, count=3)),
-        (b"(TAG A1) UID ALL 4:18,21 MODSEQ 9", EsearchData(tag=b"A1", is_uid=True, uids=UidSet.parse("4:18,21"), mod_seq=9)),
+        (
+            b"(TAG A1) UID ALL 4:18,21 MODSEQ 9",
+            EsearchData(tag=b"A1", is_uid=True, uids=UidSet.parse("4:18,21"), mod_seq=9),
+        ),
         (b'(TAG "A1") UID', EsearchData(tag=b"A1", is_uid=True)),
+        (b"(X y) UID", EsearchData(tag=None, is_uid=True)),
         (b"UID COUNT 0 MAX 5 X-NEW 4", EsearchData(tag=None, is_uid=True, count=0, highest=5)),
     ],
 )

@@ -52,6 +52,8 @@ def test_items_behind_the_body_are_read(items, at):
     ("line", "expected"),
     [
         (b"* 1 FETCH ()", FetchData(seq=1)),
+        (b'* 1 FETCH (UID 3 INTERNALDATE "31-Feb-2001 00:00:00 +0000")', FetchData(seq=1, uid=Uid(3))),
+        (b"* 25996 UIDFETCH (FLAGS (\\Seen))", FetchData(seq=0, uid=Uid(25996), flags=frozenset({SEEN}))),
         (b"* 0 FETCH (UID 3)", FetchData(seq=0, uid=Uid(3))),
         (b"* 1 fetch (uid 3 flags (\\seen))", FetchData(seq=1, uid=Uid(3), flags=frozenset({SEEN}))),
         (b"* 1 FETCH (UID 3 MODSEQ (-1))", FetchData(seq=1, uid=Uid(3))),
@@ -72,9 +74,18 @@ def test_items_behind_the_body_are_read(items, at):
         (b'* 1 FETCH (UID 3 BODY[] "quo\\"ted")', FetchData(seq=1, uid=Uid(3), body=b'quo"ted')),
         (b'* 1 FETCH (UID 3 RFC822 "x")', FetchData(seq=1, uid=Uid(3), body=b"x")),
         (b'* 1 FETCH (UID 3 BODY[HEADER.FIELDS (From To)] "x")', FetchData(seq=1, uid=Uid(3))),
-        (b'* 1 FETCH (UID 3 BODY[TEXT]<0> "x" INTERNALDATE "00-Jan-0000 00:00:00 +0000")', FetchData(seq=1, uid=Uid(3))),
-        (b'* 1 FETCH (ENVELOPE ("a" (("b" NIL "c" "d")) NIL) UID 3 X-NEW (1 (2)))', FetchData(seq=1, uid=Uid(3))),
-        (b"* 1 FETCH (UID 3 EMAILID (M6d99ac3) THREADID NIL)", FetchData(seq=1, uid=Uid(3), email_id="M6d99ac3")),
+        (
+            b'* 1 FETCH (UID 3 BODY[TEXT]<0> "x" INTERNALDATE "00-Jan-0000 00:00:00 +0000")',
+            FetchData(seq=1, uid=Uid(3)),
+        ),
+        (
+            b'* 1 FETCH (ENVELOPE ("a" (("b" NIL "c" "d")) NIL) UID 3 X-NEW (1 (2)))',
+            FetchData(seq=1, uid=Uid(3)),
+        ),
+        (
+            b"* 1 FETCH (UID 3 EMAILID (M6d99ac3) THREADID NIL)",
+            FetchData(seq=1, uid=Uid(3), email_id="M6d99ac3"),
+        ),
         (b"* 1 FETCH (UID 3 EMAILID () THREADID (T1))", FetchData(seq=1, uid=Uid(3), thread_id="T1")),
         (
             b'* 1 FETCH (X-GM-THRID 12 X-GM-MSGID 1278455344230334865 X-GM-LABELS ("\\\\Inbox" Sent "M&AOk-") UID 3)',
@@ -119,6 +130,7 @@ def test_flag_with_odd_characters_is_kept(flag):
         b"* 1 FETCH (UID 3 INTERNALDATE (1))",
         b"* 1 FETCH (UID 3 EMAILID ((1)))",
         b"* 1 FETCH ((UID 3))",
+        b'* 1 FETCH ("UID" 3)',
         b"* 1 FETCH (UID 3) (UID 4)",
         b"* 1 FETCH (\x01 3)",
         b"* FETCH (UID 3)",
@@ -158,7 +170,9 @@ def test_head_of_a_large_literal(head, expected):
     assert fetch.parse_literal_head(head, 99) == expected
 
 
-@pytest.mark.parametrize("head", [b"* 4 FETCH (FLAGS ({99}", b"* 4 FETCH ({99}", b"* 4 FETCH (UID 3 {99}", b"* 4 FETCH {99}"])
+@pytest.mark.parametrize(
+    "head", [b"* 4 FETCH (FLAGS ({99}", b"* 4 FETCH ({99}", b"* 4 FETCH (UID 3 {99}", b"* 4 FETCH {99}"]
+)
 def test_large_literal_in_an_odd_place_is_a_protocol_error(head):
     with pytest.raises(RemoteProtocolError):
         fetch.parse_literal_head((head,), 99)

@@ -51,9 +51,7 @@ def test_line_end_behind_a_literal_is_skipped_in_fetch():
 
 
 def test_large_fetch_literal_is_streamed_in_portions():
-    items, framer = feed_all(
-        [b"* 1 FETCH (BODY[] {9}\r\nab", b"cdef", b"ghi)\r\n"], gathered_literal_bytes=8
-    )
+    items, framer = feed_all([b"* 1 FETCH (BODY[] {9}\r\nab", b"cdef", b"ghi)\r\n"], gathered_literal_bytes=8)
     assert items[0] == StreamBegin((b"* 1 FETCH (BODY[] {9}",), 9)
     assert [bytes(item) for item in items[1:4]] == [b"ab", b"cdef", b"ghi"]
     assert items[4:] == [StreamEnd(), (b"* 1 FETCH (BODY[] {9}", Streamed(9), b")")]
@@ -129,7 +127,8 @@ def test_text_between_literals_counts_together():
 def test_random_splits_give_the_same_items():
     chance = random.Random(7)
     stream = b"".join(
-        b"* %d FETCH (UID %d BODY[] {%d}\r\n%b)\r\n* %d EXISTS\n" % (n, n, size, bytes(chance.choices(b"a)\r\n{}", k=size)), n)
+        b"* %d FETCH (UID %d BODY[] {%d}\r\n%b)\r\n* %d EXISTS\n"
+        % (n, n, size, bytes(chance.choices(b"a)\r\n{}", k=size)), n)
         for n, size in enumerate(chance.choices(range(40), k=50), 1)
     )
     expected, _ = feed_all([stream])

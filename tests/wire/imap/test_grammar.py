@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.model.errors import RemoteProtocolError
+from daemon.model.ids import Uid
 from daemon.wire.imap import grammar
 from daemon.wire.imap.responses import (
     Bye,
@@ -37,7 +38,10 @@ from daemon.wire.imap.responses import (
         (b"* OK", StatusLine(status=Status.OK, code=None, text="")),
         (b"* BYE [UNAVAILABLE] x", Bye(code=Code(name="UNAVAILABLE"), text="x")),
         (b"A7 OK", Tagged(tag=b"A7", status=Status.OK, code=None, text="")),
-        (b"A7 no [NONEXISTENT] x", Tagged(tag=b"A7", status=Status.NO, code=Code(name="NONEXISTENT"), text="x")),
+        (
+            b"A7 no [NONEXISTENT] x",
+            Tagged(tag=b"A7", status=Status.NO, code=Code(name="NONEXISTENT"), text="x"),
+        ),
         (b"+", Continuation(text=b"")),
         (b"+ ", Continuation(text=b"")),
         (b"+ YWJj", Continuation(text=b"YWJj")),
@@ -60,7 +64,14 @@ def test_trailing_space_in_capability_is_taken():
 
 @pytest.mark.parametrize(
     "line",
-    [b"* LIST (", b"* LSUB x", b"* STATUS x (MESSAGES y)", b"* NAMESPACE (((", b"* ID (\x00)", b"* LIST () {3}"],
+    [
+        b"* LIST (",
+        b"* LSUB x",
+        b"* STATUS x (MESSAGES y)",
+        b"* NAMESPACE (((",
+        b"* ID (\x00)",
+        b"* LIST () {3}",
+    ],
 )
 def test_unreadable_line_without_harm_is_other_data_with_a_problem(line):
     data = grammar.parse_response(line)
@@ -97,8 +108,14 @@ def test_what_is_no_greeting_is_not_imap(frame):
     assert caught.value.reason == "not_imap"
 
 
+def test_flag_line_takes_the_short_way():
+    assert grammar.parse_response(b"* 2 FETCH (UID 4)") == FetchData(seq=2, uid=Uid(4))
+
+
 def test_literal_in_unknown_data_is_skipped():
-    assert grammar.parse_response((b"* X-THING {2}", b")(", b" more")) == OtherData(name="X-THING", raw="* X-THING {2}")
+    assert grammar.parse_response((b"* X-THING {2}", b")(", b" more")) == OtherData(
+        name="X-THING", raw="* X-THING {2}"
+    )
 
 
 LINE = st.one_of(
@@ -106,7 +123,17 @@ LINE = st.one_of(
     st.builds(
         lambda head, rest: head + rest,
         st.sampled_from(
-            [b"* ", b"* 1 FETCH (", b"* LIST (", b"* STATUS ", b"* OK [", b"* ESEARCH ", b"A1 OK [", b"* NAMESPACE ", b"* ID "]
+            [
+                b"* ",
+                b"* 1 FETCH (",
+                b"* LIST (",
+                b"* STATUS ",
+                b"* OK [",
+                b"* ESEARCH ",
+                b"A1 OK [",
+                b"* NAMESPACE ",
+                b"* ID ",
+            ]
         ),
         st.text('()"\\{}[] \x00aUID FLAGSBODY[]NIL0123456789:,*%', max_size=60).map(str.encode),
     ),

@@ -1,0 +1,52 @@
+# mailsyncd: `make run` tries it, `make test` proves it. CONTRIBUTING.md has the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+TESTS ?= tests
+MINUTES ?= 60
+
+.PHONY: run test check format bench clean help prerequisites
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+run: $(STAMPS)/run ## Run the service on its embedded demo accounts
+	@exec $(BIN)/mailsyncd demo
+
+test: $(STAMPS)/dev ## Set up and run all tests
+	@.ci/servers
+	$(BIN)/python -m pytest $(TESTS)
+
+check: $(STAMPS)/dev ## Format, lint, types, import floors
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(STAMPS)/dev ## Format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(STAMPS)/dev ## Compare the first download with mbsync (needs isync)
+	$(BIN)/python tests/benchmarks/first_download.py
+
+clean: ## Remove everything that was made
+	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+
+prerequisites:
+	@.ci/prerequisites $(PYTHON)
+
+$(VENV)/bin/python: | prerequisites
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMPS)/run: pyproject.toml constraints.txt $(VENV)/bin/python
+	@echo "Installing into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fast]'
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/dev: pyproject.toml constraints.txt $(VENV)/bin/python
+	@echo "Installing into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fast,dev]'
+	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/run

@@ -1,0 +1,139 @@
+"""LIST on servers with much, little and odd things to say."""
+
+import pytest
+
+from daemon.model.errors import Throttled
+from daemon.model.mailbox import SpecialUse
+
+
+async def test_one_answer_where_the_server_can(play):
+    async def script(part):
+        await part.answer(
+            b'LIST "" "*" RETURN (SUBSCRIBED SPECIAL-USE STATUS (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ))',
+            b'* LIST (\\Subscribed) "." Inbox',
+            b"* STATUS INBOX (MESSAGES 5 UIDNEXT 9 UIDVALIDITY 3 HIGHESTMODSEQ 11)",
+            b'* LIST (\\Trash \\HasNoChildren) "." "Deleted Items.Old"',
+            b'* LIST (\\NonExistent \\HasChildren) "." Gone',
+            b'* LIST (\\Subscribed) "." Inbox',
+            b'* STATUS "Deleted Items.Old" (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 4)',
+        )
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 LIST-EXTENDED LIST-STATUS SPECIAL-USE CONDSTORE")
+    inbox, trash, gone = await client.list_mailboxes()
+    assert (inbox.name, inbox.wire_name, inbox.is_subscribed) == ("INBOX", b"Inbox", True)
+    assert (inbox.message_count, inbox.uid_next, inbox.uid_validity, inbox.highest_mod_seq) == (5, 9, 3, 11)
+    assert trash.name == "Deleted Items/Old"
+    assert trash.special_use is SpecialUse.TRASH
+    assert trash.highest_mod_seq is None
+    assert not gone.is_selectable
+
+
+async def test_plain_server_is_asked_by_list_lsub_and_status(play):
+    async def script(part):
+        tags = {}
+        for _ in range(2):
+            line = await part.reader.readline()
+            tags[line.split()[1]] = line.split()[0]
+        await part.say(b'* LIST () "/" A', b'* LIST (\\Noselect) "/" B', tags[b"LIST"] + b" OK")
+        await part.say(b'* LSUB () "/" A', tags[b"LSUB"] + b" OK")
+        await part.answer(
+            b"STATUS A (MESSAGES UIDNEXT UIDVALIDITY)", b"* STATUS A (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 3)"
+        )
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1")
+    one, other = await client.list_mailboxes()
+    assert one.is_subscribed
+    assert one.message_count == 1
+    assert not other.is_selectable
+    assert other.message_count is None
+
+
+async def test_refused_status_leaves_one_mailbox_without_numbers(play):
+    async def script(part):
+        await part.answer(b"LIST", b'* LIST () "/" A', b'* LIST () "/" B')
+        await part.answer(b"LSUB")
+        await part.answer(b"STATUS A", with_=b"NO [INUSE] locked")
+        await part.answer(b"STATUS B", b"* STATUS B (MESSAGES 1)")
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1")
+    one, other = await client.list_mailboxes()
+    assert one.message_count is None
+    assert other.message_count == 1
+
+
+async def test_personal_prefix_is_removed_unless_that_collides(play):
+    async def script(part):
+        await part.answer(b"NAMESPACE", b'* NAMESPACE (("INBOX." ".")) NIL NIL')
+        await part.answer(
+            b"LIST",
+            b'* LIST () "." INBOX',
+            b'* LIST () "." INBOX.Sent',
+            b'* LIST () "." INBOX.Both',
+            b'* LIST () "." Both',
+            b'* LIST () "." INBOX.&AOQ-',
+        )
+        await part.answer(b"LSUB")
+        for _ in range(5):
+            await part.answer(b"STATUS")
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 NAMESPACE")
+    names = [one.name for one in await client.list_mailboxes()]
+    assert names == ["INBOX", "Sent", "INBOX/Both", "Both", "ä"]
+
+
+async def test_many_status_never_exceed_the_window(play):
+    """geary, bgo 766552: some fifty STATUS in flight break Exchange's parser."""
+    import asyncio
+
+    count = 120
+    most = 0
+
+    async def script(part):
+        nonlocal most
+        await part.answer(b"LIST", *(b'* LIST () "/" m%d' % number for number in range(count)))
+        await part.answer(b"LSUB")
+        done = 0
+        while done < count:
+            await asyncio.sleep(0.02)
+            tags = []
+            while len(tags) + done < count:
+                try:
+                    async with asyncio.timeout(0.01):
+                        tags.append(await part.hear(b"STATUS"))
+                except TimeoutError:
+                    break
+            most = max(most, len(tags))
+            await part.say(*(tag + b" OK" for tag in tags))
+            done += len(tags)
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1")
+    assert len(await client.list_mailboxes()) == count
+    assert 2 <= most <= 25
+
+
+async def test_hundred_thousand_mailboxes_are_listed(play):
+    """S24."""
+    count = 100_000
+
+    async def script(part):
+        await part.answer(b"LIST", *(b'* LIST () "/" a/%d' % number for number in range(count)))
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 LIST-EXTENDED LIST-STATUS")
+    assert len(await client.list_mailboxes()) == count
+
+
+async def test_refused_list_is_raised(play):
+    async def script(part):
+        while True:
+            tag = await part.hear()
+            await part.say(tag + b" BAD User is authenticated but not connected.")
+
+    client = await play(script, caps=b"IMAP4rev1")
+    with pytest.raises(Throttled):
+        await client.list_mailboxes()

@@ -1,0 +1,39 @@
+"""STATUS asks for what the server offers and takes only the answer of that mailbox."""
+
+import pytest
+
+from daemon.model.errors import ServerRefused
+from daemon.net.imap.status import same_mailbox
+
+
+async def test_items_follow_the_capabilities(play):
+    async def script(part):
+        await part.answer(
+            b"STATUS Box (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ MAILBOXID)",
+            b"* STATUS Other (MESSAGES 99)",
+            b"* STATUS Box (MESSAGES 2 UIDNEXT 3 UIDVALIDITY 4 HIGHESTMODSEQ 5 MAILBOXID (m1))",
+        )
+        await part.answer(b"STATUS Box", b"* STATUS Other (MESSAGES 99)")
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 CONDSTORE OBJECTID")
+    got = await client.status(b"Box")
+    assert (got.message_count, got.uid_next, got.uid_validity, got.highest_mod_seq) == (2, 3, 4, 5)
+    assert got.mailbox_id == "m1"
+    assert (await client.status(b"Box")).message_count is None
+
+
+async def test_missing_mailbox_is_refused(play):
+    async def script(part):
+        await part.answer(b"STATUS", with_=b"NO [NONEXISTENT] no")
+        await part.stay()
+
+    client = await play(script)
+    with pytest.raises(ServerRefused) as caught:
+        await client.status(b"Box")
+    assert caught.value.code == "NONEXISTENT"
+
+
+def test_inbox_comes_in_any_case_and_no_other_name_does():
+    assert same_mailbox(b"Inbox", b"INBOX")
+    assert not same_mailbox(b"box", b"Box")

@@ -1,0 +1,27 @@
+"""Values that others hold on to must not change under them."""
+
+import dataclasses
+
+import pytest
+
+from daemon.net.imap import values
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        one
+        for one in vars(values).values()
+        if dataclasses.is_dataclass(one) and one.__module__ == values.__name__
+    ],
+)
+def test_values_are_frozen_and_have_no_dict(kind):
+    assert kind.__dataclass_params__.frozen
+    assert "__slots__" in vars(kind)
+
+
+def test_nothing_heard_is_nothing():
+    heard = values.Heard()
+    assert heard.exists is None
+    assert not heard.vanished
+    assert not (heard.has_expunge or heard.has_unnamed_change or heard.is_closing)
