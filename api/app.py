@@ -7,7 +7,7 @@ token; then the handler, which alone reads a body.
 from aiohttp import web
 
 from api import auth, headers, limits, routes
-from api.context import CLOCK, CONTROL, FAILED_LOGINS, STREAMS, WAITS
+from api.context import CONTROL, FAILED_LOGINS, STREAMS, WAITS
 from api.hosts import hosts
 from api.origins import origins
 from api.refusals import refusals
@@ -22,7 +22,6 @@ def make_app(control: Control, *, clock: Clock) -> web.Application:
     known = routes.add_to(app.router)
     app.middlewares.extend((refusals, hosts, origins, auth.gate(known)))
     app[CONTROL] = control
-    app[CLOCK] = clock
     app[FAILED_LOGINS] = FailedLogins(clock)
     app[STREAMS] = limits.Places(limits.MAX_STREAMS)
     app[WAITS] = limits.Places(limits.MAX_WAITS)

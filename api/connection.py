@@ -12,7 +12,7 @@ import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 from aiohttp import web
@@ -99,9 +99,8 @@ class Connection(web.RequestHandler):
         self._stall_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if self._lobby.open >= self._lobby.most and isinstance(transport, asyncio.WriteTransport):
-            transport.write(_bare_answer("too_busy"))
-            transport.close()
+        if self._lobby.open >= self._lobby.most:
+            _turn_away(cast("asyncio.WriteTransport", transport))  # uvloop's transports are no subclass of it
             return
         self._lobby.open += 1
         self._is_counted = True
@@ -123,6 +122,8 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if not self._is_counted:
+            return
         if data and not self._is_handling:
             self._has_heard = True
             if self._head_timer is None:
@@ -237,9 +238,8 @@ class ListenerServer(web.Server):
         connection.head_arrived()
         try:
             return await self._inner(request)
-        except (
-            web.HTTPException
-        ) as error:  # raised by aiohttp before any gate: an expectation on an unknown path
+        except web.HTTPException as error:
+            # Raised by aiohttp before any gate: an expectation on an unknown path.
             return problem_of_http(error).response()
         finally:
             connection.handler_ended()
@@ -271,6 +271,11 @@ def _peer_of(transport_socket: socket.socket) -> Peer | None:
         except OSError:
             raw = b""
     return Peer(uid=uid, gids=frozenset((gid, *struct.unpack(f"{len(raw) // 4}i", raw))))
+
+
+def _turn_away(transport: asyncio.WriteTransport) -> None:
+    transport.write(_bare_answer("too_busy"))
+    transport.close()
 
 
 def _bare_answer(code: str) -> bytes:

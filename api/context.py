@@ -6,11 +6,9 @@ from aiohttp import web
 
 from api.limits import Places
 from api.throttle import FailedLogins
-from daemon.model.clock import Clock
 from daemon.service.control.facade import Control
 
 CONTROL: Final = web.AppKey("control", Control)
-CLOCK: Final = web.AppKey("clock", Clock)
 FAILED_LOGINS: Final = web.AppKey("failed_logins", FailedLogins)
 STREAMS: Final = web.AppKey("streams", Places)
 WAITS: Final = web.AppKey("waits", Places)

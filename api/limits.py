@@ -29,7 +29,6 @@ MAX_WAIT_SECONDS: Final = (
     300.0  # longer `wait` and `timeout` are cut to this; the answer says what was reached
 )
 MAX_PAGE: Final = 500
-DEFAULT_PAGE: Final = 50
 TLS_HANDSHAKE_SECONDS: Final = 10.0
 SHUTDOWN_SECONDS: Final = 2.0
 

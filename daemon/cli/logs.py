@@ -62,9 +62,8 @@ def configure(level: str = "info", *, before_line: Callable[[], None] | None = N
 
 def _rendering() -> list[structlog.typing.Processor]:
     if sys.stderr is not None and sys.stderr.isatty():
-        # Without local variables: one of them may be a secret.
-        traceback = structlog.dev.RichTracebackFormatter(show_locals=False)
-        return [structlog.dev.ConsoleRenderer(exception_formatter=traceback)]
+        # The other formatters show local variables, and one of them may be a secret.
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     return [
         structlog.processors.ExceptionRenderer(
             structlog.tracebacks.ExceptionDictTransformer(show_locals=False)

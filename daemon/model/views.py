@@ -67,7 +67,8 @@ class LocalView:
     mailboxes of the account; a name absent from both `entries` and `missing` is undecided and left alone. `lettered_keywords` are the keywords
     that have a letter here; another keyword cannot be shown by a file, so its absence says nothing. `unexplained` are
     files with letters that no map explains: no keyword may be taken as absent from them.
-    `deleted_by_name` has the messages whose deletion was asked for over the API. `ignored` are names that are no new
+    `deleted_by_name` has the messages whose deletion was asked for over the API, `wished` the flags that were asked to
+    be added and removed: they count as the file's own, whether or not its name could show them yet. `ignored` are names that are no new
     messages: open intents, unlinks on their way.
     """
 
@@ -77,6 +78,7 @@ class LocalView:
     lettered_keywords: FlagSet = NO_FLAGS
     unexplained: frozenset[MaildirName] = frozenset()
     deleted_by_name: frozenset[MessageId] = frozenset()
+    wished: Mapping[MessageId, tuple[FlagSet, FlagSet]] = field(default_factory=dict)
     ignored: frozenset[MaildirName] = frozenset()
 
 

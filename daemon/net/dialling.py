@@ -115,7 +115,12 @@ async def _race(addresses: list[Address], endpoint: Endpoint, timers: Timers) ->
                 errors.append(error)
         raise foreign.map_connect_error(_most_telling(errors), endpoint.host, endpoint.port) from errors[0]
     finally:
-        await _abandon(tries, winner)
+        try:
+            await _abandon(tries, winner)
+        except asyncio.CancelledError:
+            if winner is not None:
+                winner.close()
+            raise
 
 
 async def _abandon(tries: list[asyncio.Task[socket.socket]], winner: socket.socket | None) -> None:

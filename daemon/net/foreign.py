@@ -4,7 +4,6 @@ The sentences are for a person; `remedy` says what to do. Nothing here holds a c
 """
 
 import errno
-import socket
 import ssl
 from typing import Final
 
@@ -115,8 +114,9 @@ def _map_certificate_error(error: ssl.SSLCertVerificationError, host: str) -> Tl
 
 
 def _map_handshake_error(error: ssl.SSLError, host: str) -> TlsFailed:
-    words = (error.reason or "").replace("_", " ").lower()
-    if error.reason in {
+    reason = getattr(error, "reason", None) or ""  # only errors that come out of OpenSSL have it
+    words = reason.replace("_", " ").lower()
+    if reason in {
         "WRONG_VERSION_NUMBER",
         "HTTP_REQUEST",
         "RECORD_LAYER_FAILURE",
@@ -127,7 +127,7 @@ def _map_handshake_error(error: ssl.SSLError, host: str) -> TlsFailed:
             reason="tls_handshake",
             remedy="check port and tls: implicit TLS is usually 993 (IMAP) or 995 (POP3), starttls 143 or 110",
         )
-    if error.reason in {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "VERSION_TOO_LOW"}:
+    if reason in {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "VERSION_TOO_LOW"}:
         return TlsFailed(
             f"{host} offers only TLS versions older than 1.2",
             reason="tls_handshake",
@@ -138,8 +138,3 @@ def _map_handshake_error(error: ssl.SSLError, host: str) -> TlsFailed:
     return TlsFailed(
         f"the TLS handshake with {host} failed: {words or 'no reason given'}", reason="tls_handshake"
     )
-
-
-def is_lookup_error(error: BaseException) -> bool:
-    """Whether this came from name look-up: gaierror, or a label that IDNA cannot encode."""
-    return isinstance(error, socket.gaierror | UnicodeError)

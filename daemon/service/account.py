@@ -19,7 +19,6 @@ from daemon.model.jobs import Job, JobKind
 from daemon.model.passes import Progress
 from daemon.model.settings import ImapSettings
 from daemon.model.states import AccountState, AccountStatus, WatchMode
-from daemon.service.backoff import Backoff, TokenBucket
 from daemon.service.gate import Gate
 from daemon.service.jobs import JobBook
 from daemon.service.login import Connect, Login, ReadPassword
@@ -30,7 +29,8 @@ from daemon.service.quiescence import OpenEngine
 from daemon.service.session import ImapSession
 from daemon.service.standing import Announce, Standing
 from daemon.service.states import AccountEvent
-from daemon.service.verdicts import LoginSpent, Verdict, Wait, verdict_on
+from daemon.service.verdicts import LoginSpent, Wait, verdict_on
+from daemon.service.waits import Waits
 from daemon.service.wakes import WakeReason, Wakes
 from daemon.service.wishes import put_all_on_files
 from daemon.store.maildir.tree import MaildirTree
@@ -81,25 +81,17 @@ class AccountRunner:
         self._wakes = Wakes()
         self._pulse = Pulse(clock)
         self._guard = LoginGuard(store=store, account=settings.id, clock=clock, attempts=pace.login_attempts)
-        self._bucket = TokenBucket(
-            burst=pace.login_burst, refill_seconds=pace.login_refill_seconds, clock=clock
-        )
+        self._waits = Waits(pace=pace, clock=clock, random=random)
         self._login = Login(
             settings=settings,
             connect=connect,
             read_password=read_password,
             guard=self._guard,
-            bucket=self._bucket,
+            bucket=self._waits.bucket,
             gate=gate,
             pulse=self._pulse,
             deadline_seconds=pace.open_deadline_seconds,
             log=log,
-        )
-        self._backoff = Backoff(
-            first_seconds=pace.retry_first_seconds, cap_seconds=pace.retry_cap_seconds, random=random
-        )
-        self._patience = Backoff(
-            first_seconds=pace.throttle_first_seconds, cap_seconds=pace.throttle_cap_seconds, random=_always
         )
         self._engine: ImapSync | None = None
         self._session: ImapSession | None = None
@@ -133,15 +125,21 @@ class AccountRunner:
         self._wakes.wake(reason, mailbox)
 
     def note_crash(self, error: Exception, retry_at: float) -> None:
-        fault = LocalProtocolError("the account stopped by a fault of this program", reason="internal")
-        self._fail_waiting(fault)
+        fault: MailError
+        if isinstance(error, TimeoutError):
+            fault = MailError("the account gave no sign of life and was restarted", reason="stuck")
+        else:
+            words = f"the account stopped by a fault of this program ({type(error).__name__})"
+            remedy = "it is tried again; the log has the details, please report them"
+            fault = LocalProtocolError(words, remedy=remedy)
         self._standing.apply(
             AccountEvent.CRASHED,
-            reason="internal",
-            detail=f"{fault} ({type(error).__name__})",
-            remedy="it is tried again; the log has the details, please report them",
+            reason=fault.reason,
+            detail=str(fault),
+            remedy=fault.remedy,
             retry_at=retry_at,
         )
+        self._fail_waiting(fault)
 
     def note_clock_jump(self, spread_seconds: float) -> None:
         if self._is_paused or self._standing.state is AccountState.AUTH_FAILED:
@@ -215,9 +213,7 @@ class AccountRunner:
     async def _start_over(self) -> None:
         await self._guard.forget_refusals()
         await self._guard.keep_throttle(None)
-        self._backoff.reset()
-        self._patience.reset()
-        self._bucket.give_one()
+        self._waits.start_over()
         self._not_before = 0.0
         self._standing.apply(AccountEvent.RESTARTED)
         self._interrupt()
@@ -278,7 +274,7 @@ class AccountRunner:
         return True
 
     def _seconds_left(self) -> float:
-        return max(self._not_before - self._clock.monotonic(), self._bucket.wait_seconds())
+        return max(self._not_before - self._clock.monotonic(), self._waits.bucket.wait_seconds())
 
     async def _attempt(self) -> None:
         """One session, to its end."""
@@ -332,10 +328,7 @@ class AccountRunner:
                 raise
             self._log.debug("session.interrupted")
         finally:
-            if session.life_seconds >= self._pace.settled_after_seconds:
-                self._backoff.reset()
-                self._patience.reset()
-                self._bucket.fill()
+            self._waits.note_life(session.life_seconds)
             self._session = self._task = None
         if _is_cancelled():  # the session may have ended by an error of its own at that very moment
             raise asyncio.CancelledError
@@ -350,7 +343,7 @@ class AccountRunner:
 
     async def _settle(self, error: MailError) -> None:
         verdict = verdict_on(error)
-        delay = self._delay(verdict)
+        delay = self._waits.delay_after(verdict)
         now = self._clock.now()
         if verdict.wait is Wait.THROTTLE:
             with suppress(StoreError):  # a full disk must not turn patience into a crash
@@ -362,29 +355,8 @@ class AccountRunner:
             reason=verdict.reason,
             detail=verdict.detail,
             remedy=verdict.remedy,
-            retry_at=None if is_final else now + max(delay, self._bucket.wait_seconds()),
+            retry_at=None if is_final else now + max(delay, self._waits.bucket.wait_seconds()),
         )
-
-    def _delay(self, verdict: Verdict) -> float:
-        match verdict.wait:
-            case Wait.BACKOFF:
-                return self._backoff.next_delay()
-            case Wait.TRUST:
-                return self._pace.trust_retry_seconds
-            case Wait.THROTTLE:
-                own = self._patience.next_delay()
-                asked = own if verdict.asked_seconds is None else verdict.asked_seconds
-                return min(self._pace.throttle_cap_seconds, asked)
-            case Wait.STORE:
-                return self._pace.store_retry_seconds
-            case Wait.HELD:
-                return self._pace.held_retry_seconds
-            case Wait.CREDENTIAL:
-                return self._pace.secret_retry_seconds
-            case Wait.LOGIN:
-                return self._backoff.next_delay()
-            case Wait.PERSON:
-                return self._pace.secret_check_seconds
 
     def _fail_waiting(self, error: MailError) -> None:
         for kind in _WAITING_KINDS:
@@ -394,7 +366,3 @@ class AccountRunner:
 def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _always() -> float:
-    return 1.0

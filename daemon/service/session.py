@@ -151,7 +151,7 @@ class ImapSession:
         while True:
             await self._pass(client, agenda)
             agenda = self._wakes.take()
-            if agenda.is_empty:
+            while agenda.is_empty:
                 await self._calm_down()
                 agenda = await self._watch(client)
 

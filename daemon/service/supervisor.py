@@ -133,9 +133,8 @@ class Supervisor:
         """Look at the clock and at every account, now and then."""
         while True:
             self._look_at_clock()
-            for runner in self._runners.values():
-                if runner.is_stuck():
-                    await self._restart_stuck(runner)
+            stuck = [runner for runner in self._runners.values() if runner.is_stuck()]
+            await asyncio.gather(*(self._restart_stuck(runner) for runner in stuck))
             self._ticked_at = self._clock.monotonic()
             await asyncio.sleep(self._pace.tick_seconds)
 

@@ -23,6 +23,7 @@ PRIMARY_CODE: Final = 0xFF  # an extended result code carries the primary one in
 
 _WRITER_CACHE_KIB: Final = 4096
 _READER_CACHE_KIB: Final = 1024
+_CHECKPOINT_PAGES: Final = 4000  # 16 MiB: pages that one batch after another touches are written back once
 
 _REASONS: Final = {
     sqlite3.SQLITE_FULL: ("disk_full", "free some space; the store goes on by itself"),
@@ -44,6 +45,7 @@ def connect(path: Path, *, is_writer: bool) -> Connection:
         try:
             if is_writer:
                 raw.execute("PRAGMA journal_mode = WAL")
+                raw.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             else:
                 raw.execute("PRAGMA query_only = 1")
                 raw.execute("PRAGMA wal_autocheckpoint = 0")
@@ -136,4 +138,7 @@ def _primary_code(error: BaseException) -> int:
 
 
 def _is_writable(path: Path) -> bool:
-    return os.access(path.parent, os.W_OK | os.X_OK) and (not path.exists() or os.access(path, os.W_OK))
+    def may(what: Path, mode: int) -> bool:
+        return os.access(what, mode, effective_ids=True)
+
+    return may(path.parent, os.W_OK | os.X_OK) and (not path.exists() or may(path, os.W_OK))

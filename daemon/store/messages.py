@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Boolean, Connection, RowMapping, Select, literal_column, select, tuple_
+from sqlalchemy import Connection, RowMapping, Select, select, text, tuple_
 
 from daemon.model.envelope import Content, Envelope
 from daemon.model.errors import NotFound
@@ -19,9 +19,9 @@ from daemon.store.tables_index import CONTENT, MAILBOX, MESSAGE, PLACEMENT
 MOST_ITEMS: Final = 1000
 
 # Written out, not bound: SQLite chooses a partial index only for conditions it can read.
-_IS_SHOWN: Final = literal_column("message.is_hidden = 0", Boolean)
-_IS_UNREAD: Final = literal_column("message.is_unread = 1", Boolean)
-_IS_READ: Final = literal_column("message.is_unread = 0", Boolean)
+_IS_SHOWN: Final = text("message.is_hidden = 0")
+_IS_UNREAD: Final = text("message.is_unread = 1")
+_IS_READ: Final = text("message.is_unread = 0")
 
 _WHOLE: Final = select(
     MESSAGE.c.id,

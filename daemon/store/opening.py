@@ -226,7 +226,18 @@ def _open_sound(file: Path, wanted: Schema, *, is_check_needed: bool = True) -> 
 
 
 def _has_content(file: Path) -> bool:
-    return file.exists() and file.stat().st_size > 0
+    """Whether there is anything to be set aside; a start that was killed leaves a file without tables."""
+    if not file.exists() or file.stat().st_size == 0:
+        return False
+    try:
+        connection = connect(file, is_writer=True)
+        try:
+            with mapped(file):
+                return schema.kind_of(connection, schema.STATE) is not FileKind.EMPTY
+        finally:
+            disconnect(connection)
+    except StoreError:
+        return True
 
 
 def _set_aside(file: Path, clock: Clock) -> Path:

@@ -6,7 +6,7 @@ back (intents, hand-overs, events) are counted in `counter`, not taken from SQLi
 
 from typing import ClassVar, Final
 
-from sqlalchemy import BigInteger, Boolean, Index, MetaData, literal_column, text
+from sqlalchemy import BigInteger, Index, MetaData, text
 from sqlmodel import Field, SQLModel
 
 from daemon.store.tables_index import NAMING, row_number, table_of
@@ -158,5 +158,5 @@ TOKEN: Final = table_of(TokenRow)
 HANDOVER: Final = table_of(HandoverRow)
 
 # Written out, not bound: SQLite chooses a partial index only for conditions it can read.
-IS_PENDING: Final = literal_column("operation.state = 'pending'", Boolean)
-IS_UNLINK_PENDING: Final = literal_column("tombstone.is_unlink_pending = 1", Boolean)
+IS_PENDING: Final = text("operation.state = 'pending'")
+IS_UNLINK_PENDING: Final = text("tombstone.is_unlink_pending = 1")

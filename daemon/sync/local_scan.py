@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.flags import FlagSet
-from daemon.model.ids import MailboxName, MaildirName, MessageId
+from daemon.model.ids import MailboxName, MaildirName
 from daemon.model.mailbox import MailboxRecord
+from daemon.model.operations import Operation, OperationKind
 from daemon.model.views import BaseState, BaseView, LocalEntry, LocalView
 from daemon.store.maildir.scan import DirStamp
 from daemon.store.maildir.tree import MaildirTree
@@ -88,7 +89,7 @@ def view_of(
     listing: Listing,
     *,
     missing: Collection[MaildirName],
-    deleted_by_name: Collection[MessageId],
+    operations: Collection[Operation],
     ignored: Collection[MaildirName],
 ) -> LocalView:
     """The listing with open operations and intents laid over it (sync.md 16, 18)."""
@@ -98,6 +99,13 @@ def view_of(
         missing=frozenset(missing),
         lettered_keywords=listing.lettered_keywords,
         unexplained=listing.unexplained,
-        deleted_by_name=frozenset(deleted_by_name),
+        deleted_by_name=frozenset(
+            operation.message_id for operation in operations if operation.kind is OperationKind.DELETE
+        ),
+        wished={
+            operation.message_id: (operation.add, operation.remove)
+            for operation in operations
+            if operation.kind is OperationKind.FLAGS
+        },
         ignored=frozenset(ignored),
     )

@@ -15,7 +15,7 @@ from daemon.model.clock import Clock
 from daemon.model.errors import Blast, MailError, NotFound, StoreForeign, UidValidityChanged
 from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId
 from daemon.model.mailbox import MailboxRecord, RemoteMailbox
-from daemon.model.operations import Operation, OperationKind
+from daemon.model.operations import Operation
 from daemon.model.passes import PassResult
 from daemon.model.views import BaseState, BaseView, RemoteView
 from daemon.net.imap.client import ImapClient
@@ -138,11 +138,6 @@ class Look:
             )
             listings = {name: second[name] for name in listings}
             absent = {name: gone & absent_names(bases[name], listings[name]) for name, gone in absent.items()}
-        deleted = [
-            operation.message_id
-            for operation in operations.values()
-            if operation.kind is OperationKind.DELETE
-        ]
         seen: dict[MailboxName, Seen] = {}
         for record in work:
             name = record.name
@@ -155,7 +150,7 @@ class Look:
                     bases[name],
                     listings[name],
                     missing=absent[name],
-                    deleted_by_name=deleted,
+                    operations=operations.values(),
                     ignored=uncertain.get(name, frozenset()),
                 )
         return seen
@@ -203,7 +198,7 @@ class Look:
         listing: Listing,
         *,
         missing: Collection[MaildirName],
-        deleted_by_name: Collection[MessageId],
+        operations: Collection[Operation],
         ignored: Collection[MaildirName],
     ) -> Seen:
         try:
@@ -221,9 +216,7 @@ class Look:
                 await self._store.mailboxes.save(record)
             adoptable = await self._rematch.match(client, record, base, listing, remote)
             base = await self._store.base.load(self._account, record.name)
-        local = view_of(
-            record.name, listing, missing=missing, deleted_by_name=deleted_by_name, ignored=ignored
-        )
+        local = view_of(record.name, listing, missing=missing, operations=operations, ignored=ignored)
         facts = plan_mailbox(base, local, remote, now=self._clock.now())
         self._note_retries(base)
         return Seen(

@@ -181,9 +181,10 @@ def _compare_flags(entry: BaseEntry, local: LocalView, remote: RemoteView) -> Fl
     """The difference of one message's flags, or None where nothing is to be done."""
     here = local.entries.get(entry.maildir_name) if entry.maildir_name is not None else None
     there = remote.changed.get(entry.uid) if entry.uid is not None else None
-    local_flags = entry.flags if here is None else _shown(here, entry.flags, local)
+    shown = entry.flags if here is None else _shown(here, entry.flags, local)
+    local_flags = _with_wishes(shown, entry, local)
     remote_flags = entry.flags if there is None else there.flags
-    if local_flags == entry.flags == remote_flags:
+    if shown == local_flags == entry.flags == remote_flags:
         return None
     merged = merge_flags(entry.flags, local_flags, remote_flags)
     storable = _storable(merged | remote_flags, remote)
@@ -193,8 +194,8 @@ def _compare_flags(entry: BaseEntry, local: LocalView, remote: RemoteView) -> Fl
     settled = frozenset(
         flag for flag in merged | refused if (flag in remote_flags if flag in refused else flag in merged)
     )
-    local_add = (merged - local_flags) if here is not None else NO_FLAGS
-    local_remove = (local_flags - merged) if here is not None else NO_FLAGS
+    local_add = (merged - shown) if here is not None else NO_FLAGS
+    local_remove = (shown - merged) if here is not None else NO_FLAGS
     if remote.is_read_only:
         push_add = push_remove = NO_FLAGS
         settled = remote_flags
@@ -216,6 +217,14 @@ def _shown(here: LocalEntry, base: FlagSet, local: LocalView) -> FlagSet:
     if here.maildir_name in local.unexplained:
         return here.flags | (base - LETTER_FLAGS)
     return here.flags | frozenset(flag for flag in base - here.flags if not _has_letter(flag, local))
+
+
+def _with_wishes(shown: FlagSet, entry: BaseEntry, local: LocalView) -> FlagSet:
+    """The file's flags with what was asked for over the API laid over them (sync.md 16)."""
+    if entry.message_id is None or entry.message_id not in local.wished:
+        return shown
+    add, remove = local.wished[entry.message_id]
+    return (shown | add) - remove
 
 
 def _has_letter(flag: Flag, local: LocalView) -> bool:

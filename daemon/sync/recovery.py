@@ -8,6 +8,7 @@ act: compared by size, then by octets; adopted, never repeated on a guess (sync.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -28,15 +29,19 @@ from daemon.sync.file_facts import FileFacts, file_facts
 from daemon.sync.uploads import arrival_of
 from daemon.wire import mime
 
-MOST_ATTEMPTS = 2  # sent once, and once more after a complete listing had no trace of it (sync.md 19)
+MOST_ATTEMPTS: Final = (
+    2  # went out whole, left no trace, was sent once more: a third time may double it (sync.md 19)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenUploads:
-    """What is left of earlier uploads: `uncertain` names are never sent by themselves, `resend` ones once more."""
+    """What is left of earlier uploads: `uncertain` names are never sent by themselves; `resend` ones are, and carry
+    the number of times that they went out whole without a trace.
+    """
 
     uncertain: Mapping[MailboxName, frozenset[MaildirName]]
-    resend: frozenset[tuple[MailboxName, MaildirName]]
+    resend: Mapping[tuple[MailboxName, MaildirName], int]
 
 
 async def recover_locally(
@@ -121,7 +126,7 @@ async def resolve_uploads(
         if intent.kind is IntentKind.UPLOAD:
             pending[intent.mailbox].append(intent)
     uncertain: dict[MailboxName, frozenset[MaildirName]] = {}
-    resend = set[tuple[MailboxName, MaildirName]]()
+    resend: dict[tuple[MailboxName, MaildirName], int] = {}
     for mailbox, intents in pending.items():
         record = records.get(mailbox)
         if record is None:  # the server does not list the mailbox now: nothing can be said
@@ -137,9 +142,9 @@ async def resolve_uploads(
             log.warning("uploads.unresolved", mailbox=mailbox, reason=exc.reason)
             uncertain[mailbox] = frozenset(intent.maildir_name for intent in intents)
             continue
-        once_more = [intent for intent in absent if intent.attempts + 1 < MOST_ATTEMPTS]
+        once_more = [intent for intent in absent if intent.attempts < MOST_ATTEMPTS]
         await store.intents.close([intent.id for intent in once_more], remember=False)
-        resend.update((mailbox, intent.maildir_name) for intent in once_more)
+        resend |= {(mailbox, intent.maildir_name): intent.attempts for intent in once_more}
         uncertain[mailbox] = frozenset(intent.maildir_name for intent in absent if intent not in once_more)
         log.info(
             "uploads.resolved",
@@ -148,7 +153,7 @@ async def resolve_uploads(
             again=len(once_more),
             uncertain=len(uncertain[mailbox]),
         )
-    return OpenUploads(uncertain=uncertain, resend=frozenset(resend))
+    return OpenUploads(uncertain=uncertain, resend=resend)
 
 
 async def _resolve(

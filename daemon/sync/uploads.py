@@ -7,7 +7,7 @@ a file with bare LF goes up with CRLF.
 
 import functools
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -23,7 +23,7 @@ from daemon.model.operations import Intent, IntentKind
 from daemon.model.passes import PassResult
 from daemon.model.uidset import UidSet
 from daemon.model.views import LocalEntry
-from daemon.net.imap.client import AppendItem, ImapClient
+from daemon.net.imap.client import AppendItem, AppendOutcome, ImapClient
 from daemon.store.base import Arrival
 from daemon.store.intents import NewIntent
 from daemon.store.maildir.tree import MaildirTree
@@ -64,7 +64,7 @@ class Uploads:
         log: FilteringBoundLogger,
         tally: Tally,
         refusals: Refusals,
-        resend: frozenset[tuple[MailboxName, MaildirName]] = frozenset(),
+        resend: Mapping[tuple[MailboxName, MaildirName], int],
     ) -> None:
         self._account = account
         self._store = store
@@ -139,45 +139,61 @@ class Uploads:
                 for file in files
             ]
         )
-        await self._store.intents.count_attempt(
-            [intent.id for intent in intents if (record.name, intent.maildir_name) in self._resend]
-        )
-        outcomes = await client.append_many(
-            record.wire_name,
-            [
-                AppendItem(
-                    flags=_sendable(file.entry.flags),
-                    internal_date=file.mtime,
-                    size=file.content.wire_size,
-                    open_chunks=functools.partial(
-                        self._tree.wire_chunks, record.directory, file.entry.maildir_name, file.entry.path
-                    ),
-                )
-                for file in files
-            ],
-        )
+        for intent in intents:
+            for _ in range(self._resend.get((record.name, intent.maildir_name), 0)):
+                await self._store.intents.count_attempt([intent.id])
+        sent = set[int]()
+        items = [
+            AppendItem(
+                flags=_sendable(file.entry.flags),
+                internal_date=file.mtime,
+                size=file.content.wire_size,
+                open_chunks=functools.partial(self._chunks, record, file.entry, intent.id, sent),
+            )
+            for intent, file in zip(intents, files, strict=True)
+        ]
+        try:
+            outcomes = await client.append_many(record.wire_name, items)
+        except MailError:
+            # Those that went out whole may be there already: a trace of them is looked for before anything else.
+            await self._store.intents.count_attempt(sorted(sent))
+            raise
+        await self._take_outcomes(record, validity, intents, files, outcomes)
+
+    async def _take_outcomes(
+        self,
+        record: MailboxRecord,
+        validity: UidValidity,
+        intents: Sequence[Intent],
+        files: Sequence[FileFacts],
+        outcomes: Sequence[AppendOutcome],
+    ) -> None:
         arrivals: list[Arrival] = []
-        finished: list[int] = []
-        unclear = False
+        accepted: list[int] = []
+        refused: list[int] = []
+        unnamed: list[int] = []
         for intent, file, outcome in zip(intents, files, outcomes, strict=True):
             if outcome.refusal is not None:
-                finished.append(intent.id)
+                refused.append(intent.id)
                 self._note_refusal(record, intent.maildir_name, outcome.refusal)
             elif outcome.uid is not None and outcome.uid_validity == validity:
-                finished.append(intent.id)
+                accepted.append(intent.id)
                 arrivals.append(arrival_of(intent, outcome.uid, file.content, intent.flags))
             else:
-                unclear = True  # no APPENDUID: found again by its intent, at the start of the next pass
+                unnamed.append(intent.id)  # no APPENDUID: found by its intent at the start of the next pass
         await self.confirm(record, validity, arrivals)
-        refused = {
-            intent.id
-            for intent, outcome in zip(intents, outcomes, strict=True)
-            if outcome.refusal is not None
-        }
-        await self._store.intents.close([number for number in finished if number not in refused])
-        await self._store.intents.close([number for number in finished if number in refused], remember=False)
-        if unclear:
-            self._log.debug("upload.unconfirmed", mailbox=record.name)
+        await self._store.intents.close(accepted)
+        await self._store.intents.close(refused, remember=False)
+        await self._store.intents.count_attempt(unnamed)
+        self._tally.add(PassResult(uploaded=len(unnamed)))
+
+    async def _chunks(
+        self, record: MailboxRecord, entry: LocalEntry, intent_id: int, sent: set[int]
+    ) -> AsyncIterator[bytes]:
+        """The message in wire form; notes the intent once all of it was taken for sending."""
+        async for chunk in self._tree.wire_chunks(record.directory, entry.maildir_name, entry.path):
+            yield chunk
+        sent.add(intent_id)
 
     async def confirm(
         self, record: MailboxRecord, validity: UidValidity, arrivals: Sequence[Arrival]

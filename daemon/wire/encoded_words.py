@@ -73,23 +73,18 @@ def _decode_words(text: str) -> str:
     at = 0
     for found in _WORD.finditer(text):
         charset, encoding, payload = found.groups()
+        charset = charset.lower()
         between = text[at : found.start()]
         at = found.end()
-        charset = charset.lower()
-        if pending and (charset != pending_charset or not between.isspace()) and between:
+        is_neighbour = bool(pending) and (not between or between.isspace())
+        if not is_neighbour or charset != pending_charset:
             out.append(decode_charset(b"".join(pending), pending_charset))
             pending.clear()
-            if not between.isspace():
-                out.append(between)
-        elif pending and charset != pending_charset:
-            out.append(decode_charset(b"".join(pending), pending_charset))
-            pending.clear()
-        elif not pending:
+        if not is_neighbour:
             out.append(between)
         pending.append(_octets_of(encoding, payload))
         pending_charset = charset
-    if pending:
-        out.append(decode_charset(b"".join(pending), pending_charset))
+    out.append(decode_charset(b"".join(pending), pending_charset))
     out.append(text[at:])
     return "".join(out)
 

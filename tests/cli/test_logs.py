@@ -81,7 +81,9 @@ def test_libraries_are_heard_from_warnings_on(capsys):
     assert [line["event"] for line in lines(capsys)] == ["said this", "said this"]
 
 
-def test_traceback_has_no_local_variables(capsys):
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_traceback_has_no_local_variables(capsys, monkeypatch, is_terminal):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: is_terminal, raising=False)
     logs.configure("info")
 
     def fail(hidden: str) -> None:
@@ -109,7 +111,7 @@ def test_closed_standard_error_stops_nothing(monkeypatch, tmp_path):
 
 def test_full_disk_stops_nothing(monkeypatch):
     logs.configure("info")
-    full = open("/dev/full", "w")  # noqa: PTH123, SIM115 - closing it fails, which is the point
+    full = open("/dev/full", "w")  # noqa: SIM115 - closing it fails, which is the point
     monkeypatch.setattr("sys.stderr", full)
     structlog.stdlib.get_logger("x").info("a.b")
     monkeypatch.undo()

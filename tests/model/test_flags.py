@@ -1,6 +1,7 @@
 """Flags: spelling, what is never kept, letters."""
 
 import pytest
+
 from daemon.model.flags import (
     FLAG_OF_LETTER,
     FORWARDED,

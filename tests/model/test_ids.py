@@ -1,6 +1,7 @@
 """Identifiers."""
 
 import pytest
+
 from daemon.model.ids import ACCOUNT_ID_PATTERN, is_hex_id, new_message_id, new_operation_id
 
 

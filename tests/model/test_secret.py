@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import pytest
+
 from daemon.model.secret import Secret
 
 
@@ -17,7 +18,7 @@ def test_secret_is_shown_by_no_way_of_printing():
         "%s" % secret,
         repr([secret]),
         repr({"a": secret}),
-    ]  # noqa: UP031
+    ]
     assert not any("hunter2" in text for text in shown)
     assert secret.reveal() == "hunter2"
 

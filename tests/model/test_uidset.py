@@ -1,9 +1,10 @@
 """Sets of UIDs: ranges, wire form, splitting."""
 
 import pytest
-from daemon.model.uidset import MAX_UID, UidSet
 from hypothesis import given
 from hypothesis import strategies as st
+
+from daemon.model.uidset import MAX_UID, UidSet
 
 uids = st.sets(st.integers(1, 400))
 

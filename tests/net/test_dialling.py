@@ -25,11 +25,17 @@ def resolver(monkeypatch):
     def install(answer):
         asked = []
 
-        def getaddrinfo(host, port, *, type, flags):
+        def getaddrinfo(host, port, *, flags, **kind):
             asked.append((host, threading.current_thread().name))
             found = answer() if callable(answer) else answer
             return [
-                (V6 if ":" in one else V4, type, 6, "", (one, port, 0, 0) if ":" in one else (one, port))
+                (
+                    V6 if ":" in one else V4,
+                    kind["type"],
+                    6,
+                    "",
+                    (one, port, 0, 0) if ":" in one else (one, port),
+                )
                 for one in found
             ]
 

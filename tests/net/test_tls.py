@@ -1,6 +1,6 @@
 """Certificates that must not be believed, each with its own reason, and the pump by itself."""
 
-import datetime
+import datetime as dt
 import ssl
 import warnings
 
@@ -15,8 +15,8 @@ from daemon.net.endpoint import Endpoint
 from daemon.net.stream import Stream
 
 QUICK = Timers(handshake_seconds=3)
-NOW = datetime.datetime.now(datetime.UTC)
-DAY = datetime.timedelta(days=1)
+NOW = dt.datetime.now(dt.UTC)
+DAY = dt.timedelta(days=1)
 
 
 class Nobody:

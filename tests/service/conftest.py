@@ -15,6 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ import structlog
 from structlog.testing import LogCapture
 
 from daemon.model.clock import SystemClock
+from daemon.model.errors import CredentialUnavailable
 from daemon.model.events import EventName
 from daemon.model.ids import AccountId
 from daemon.model.secret import Secret
@@ -209,14 +211,14 @@ async def scripted() -> AsyncIterator[ScriptedImap]:
 
 @dataclass
 class Dovecot:
-    """A Dovecot of one user `me` with password `secret`."""
+    """A Dovecot for the user of one test, with password `secret`."""
 
     port: int
-    home: Path
+    user: str
 
     def open(self) -> imaplib.IMAP4:
         client = imaplib.IMAP4("127.0.0.1", self.port)
-        client.login("me", "secret")
+        client.login(self.user, "secret")
         return client
 
     def append(self, text: bytes, mailbox: str = "INBOX") -> None:
@@ -250,7 +252,7 @@ auth_mechanisms = plain
 {users}
 first_valid_uid = 0
 first_valid_gid = 0
-mail_location = maildir:{home}/mail
+mail_location = maildir:{home}/mail/%u
 mailbox_list_index = yes
 service imap-login {{
   chroot =
@@ -273,7 +275,7 @@ passdb {{
 }}
 userdb {{
   driver = static
-  args = uid={uid} gid={gid} home={home}
+  args = uid={uid} gid={gid} home={home}/mail/%u
 }}
 namespace inbox {{
   inbox = yes
@@ -301,8 +303,9 @@ def _dovecot_users() -> str:
     )
 
 
-@pytest.fixture
-def dovecot() -> Iterator[Dovecot]:
+@pytest.fixture(scope="session")
+def dovecot_port() -> Iterator[int]:
+    """A Dovecot that knows everybody whose password is `secret`."""
     binary = shutil.which("dovecot") or shutil.which("dovecot", path="/usr/sbin")
     if binary is None:
         pytest.skip("no Dovecot on this machine")
@@ -321,16 +324,20 @@ def dovecot() -> Iterator[Dovecot]:
             )
         )
         process = subprocess.Popen([binary, "-F", "-c", str(conf)])
-        server = Dovecot(port, home)
         try:
-            _wait_for(server, process)
-            yield server
+            _wait_for(Dovecot(port, "nobody"), process, home / "log")
+            yield port
         finally:
             process.terminate()
             process.wait(10)
 
 
-def _wait_for(server: Dovecot, process: subprocess.Popen) -> None:
+@pytest.fixture
+def dovecot(dovecot_port: int) -> Dovecot:
+    return Dovecot(dovecot_port, f"u{uuid.uuid4().hex}")
+
+
+def _wait_for(server: Dovecot, process: subprocess.Popen, log: Path) -> None:
     deadline = time.monotonic() + 10
     while True:
         try:
@@ -338,7 +345,6 @@ def _wait_for(server: Dovecot, process: subprocess.Popen) -> None:
             return
         except (OSError, imaplib.IMAP4.error):
             if process.poll() is not None or time.monotonic() > deadline:
-                log = server.home / "log"
                 text = log.read_text() if log.exists() else "it wrote no log"
                 raise AssertionError(f"Dovecot does not run: {text}") from None
             time.sleep(0.05)
@@ -482,6 +488,8 @@ async def open_house(tmp_path: Path, quick_pace) -> AsyncIterator[OpenHouse]:
             )
 
         async def read_password(settings) -> Secret:
+            if not house.secrets[settings.id]:
+                raise CredentialUnavailable("there is nothing to read")
             return Secret(house.secrets[settings.id])
 
         service = Service(

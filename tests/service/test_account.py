@@ -224,12 +224,24 @@ async def test_sync_request_is_done_with_a_result(open_house, scripted, imap_acc
     assert job.result.is_quiet
 
 
-async def test_sync_request_cuts_the_wait_of_an_offline_account_short(
-    open_house, scripted, imap_account, quick_pace
-) -> None:
+async def test_sync_request_cuts_a_long_wait_short(open_house, scripted, imap_account, tmp_path) -> None:
+    account = imap_account(scripted.port)
+    house = await open_house(account)
+    await house.reaches(S.IDLE)
+    await house.service.stop()
+    tree = tmp_path / "store" / "mail" / "work"
+    tree.rename(tmp_path / "elsewhere")
+    house = await open_house(account)
+    await house.reaches(S.HELD)
+    (tmp_path / "elsewhere").rename(tree)
+    job = await house.control.request_sync("work", wait_seconds=10)
+    assert job.state is JobState.DONE
+    await house.reaches(S.IDLE)
+
+
+async def test_sync_request_fails_when_the_attempt_does(open_house, scripted, imap_account) -> None:
     await scripted.stop()
-    slow = replace(quick_pace, retry_first_seconds=0.1, retry_cap_seconds=0.1)
-    house = await open_house(imap_account(scripted.port), pace=replace(slow, store_retry_seconds=60))
+    house = await open_house(imap_account(scripted.port))
     await house.reaches(S.OFFLINE)
     job = await house.control.request_sync("work", wait_seconds=5)
     assert (job.state, job.reason) == (JobState.FAILED, "refused")
@@ -279,12 +291,20 @@ async def test_listing_that_turns_empty_is_held(open_house, scripted, imap_accou
     assert (house.state(), house.control.account_status("work").reason) == (S.HELD, "listing_doubtful")
 
 
-async def test_unreadable_secret_is_an_error_without_a_connection(
+async def test_unreadable_secret_is_an_error_until_it_can_be_read(
     open_house, scripted, imap_account, quick_pace
 ) -> None:
     house = await open_house(imap_account(scripted.port), pace=replace(quick_pace, secret_retry_seconds=0.05))
+    house.secrets["work"] = ""
+    await house.control.reconnect("work", wait_seconds=5)
+    await house.reaches(S.ERROR)
+    status = house.control.account_status("work")
+    assert status.reason == "credential_unavailable"
+    assert status.remedy
+    connects = house.connects
+    house.secrets["work"] = "secret"
     await house.reaches(S.IDLE)
-    assert house.connects == 1
+    assert house.connects == connects + 1
 
 
 async def test_pause_during_the_very_start_is_heard(open_house, scripted, imap_account) -> None:

@@ -110,10 +110,10 @@ async def test_mail_comes_down_and_progress_is_told(sync, dovecot, imap_account,
     for number in range(3):
         await asyncio.to_thread(dovecot.append, b"Subject: %d\r\n\r\nbody\r\n" % number)
     progress = []
-    outcomes = await sync(imap_account(dovecot.port), on_progress=progress.append)
+    outcomes = await sync(imap_account(dovecot.port, username=dovecot.user), on_progress=progress.append)
     assert outcomes["work"].downloaded == 3
     assert len(list((tmp_path / "store" / "mail" / "work" / "new").iterdir())) == 3
     assert progress[-1].messages_done == progress[-1].messages_total == 3
     assert progress[-1].account == AccountId("work")
-    again = await sync(imap_account(dovecot.port))
+    again = await sync(imap_account(dovecot.port, username=dovecot.user))
     assert again["work"].is_quiet

@@ -8,7 +8,7 @@ from daemon.model.states import AccountState as S
 
 @pytest.mark.dovecot
 async def test_result_has_what_all_passes_did(open_house, dovecot, imap_account, tmp_path) -> None:
-    house = await open_house(imap_account(dovecot.port))
+    house = await open_house(imap_account(dovecot.port, username=dovecot.user))
     await house.reaches(S.IDLE)
     mail = tmp_path / "store" / "mail" / "work" / "cur" / "local.1:2,S"
     mail.write_bytes(b"Subject: mine\n\nbody\n")

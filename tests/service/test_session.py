@@ -80,7 +80,7 @@ async def test_idle_is_renewed(open_house, scripted, imap_account, quick_pace, u
 
 @pytest.mark.dovecot
 async def test_new_mail_is_on_disk_at_once(open_house, dovecot, imap_account, until, tmp_path) -> None:
-    house = await open_house(imap_account(dovecot.port))
+    house = await open_house(imap_account(dovecot.port, username=dovecot.user))
     await house.reaches(S.IDLE)
     new = tmp_path / "store" / "mail" / "work" / "new"
     await until(lambda: house.service.control.account_status("work").state is S.IDLE)
@@ -98,7 +98,7 @@ async def test_new_mail_is_on_disk_at_once(open_house, dovecot, imap_account, un
 async def test_first_pass_tells_its_progress(open_house, dovecot, imap_account) -> None:
     for number in range(5):
         dovecot.append(b"Subject: %d\r\n\r\nbody\r\n" % number)
-    house = await open_house(imap_account(dovecot.port))
+    house = await open_house(imap_account(dovecot.port, username=dovecot.user))
     await house.reaches(S.IDLE)
     await asyncio.sleep(0.2)
     names = [event.name.value for event in await house.store.events.since(None, limit=1000)]

@@ -12,7 +12,7 @@ from daemon.model.states import AccountState as S
 @pytest.mark.dovecot
 async def test_crash_between_wish_and_rename_is_made_good(open_house, dovecot, imap_account) -> None:
     dovecot.append(b"Subject: one\r\n\r\nbody\r\n")
-    account = imap_account(dovecot.port)
+    account = imap_account(dovecot.port, username=dovecot.user)
     house = await open_house(account)
     await house.reaches(S.IDLE)
     [message] = (await house.control.list_messages(MessageQuery())).items
@@ -38,7 +38,7 @@ async def test_wish_for_a_file_that_is_gone_stops_nothing(
     open_house, dovecot, imap_account, tmp_path
 ) -> None:
     dovecot.append(b"Subject: one\r\n\r\nbody\r\n")
-    account = imap_account(dovecot.port)
+    account = imap_account(dovecot.port, username=dovecot.user)
     house = await open_house(account)
     await house.reaches(S.IDLE)
     [message] = (await house.control.list_messages(MessageQuery())).items

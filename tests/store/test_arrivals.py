@@ -12,17 +12,15 @@ from tests.store.samples import (
     content,
     event,
     fill,
-    maildir_name,
     mailbox,
+    maildir_name,
     message_id,
     new_message,
 )
 
 
 async def content_count(store):
-    return await store._readers.index(
-        lambda connection: connection.execute(CONTENT.select()).all().__len__()
-    )
+    return await store._readers.index(lambda connection: connection.execute(CONTENT.select()).all().__len__())
 
 
 async def test_confirming_again_changes_nothing_and_tells_nothing_new(store):

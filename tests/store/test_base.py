@@ -16,8 +16,8 @@ from tests.store.samples import (
     content,
     event,
     fill,
-    maildir_name,
     mailbox,
+    maildir_name,
     message_id,
     new_intent,
     tombstone,
@@ -49,8 +49,12 @@ async def test_confirmed_messages_are_in_the_view(store):
     view = await store.base.load(WORK, INBOX)
     assert (view.uid_validity, view.uid_next, view.highest_mod_seq) == (VALIDITY, 9, 2**62)
     assert view.entries == (
-        BaseEntry(message_id=message_id(5), uid=None, maildir_name=maildir_name(5), flags=NO_FLAGS, wire_size=1005),
-        BaseEntry(message_id=message_id(3), uid=Uid(3), maildir_name=maildir_name(3), flags=NO_FLAGS, wire_size=1010),
+        BaseEntry(
+            message_id=message_id(5), uid=None, maildir_name=maildir_name(5), flags=NO_FLAGS, wire_size=1005
+        ),
+        BaseEntry(
+            message_id=message_id(3), uid=Uid(3), maildir_name=maildir_name(3), flags=NO_FLAGS, wire_size=1010
+        ),
         BaseEntry(
             message_id=message_id(7),
             uid=Uid(7),
@@ -85,7 +89,9 @@ async def test_flags_are_recorded_on_both_sides(store):
         WORK,
         INBOX,
         [
-            FlagUpdate(message_id=message_id(1), flags=frozenset({SEEN}), base_flags=frozenset({SEEN, FLAGGED})),
+            FlagUpdate(
+                message_id=message_id(1), flags=frozenset({SEEN}), base_flags=frozenset({SEEN, FLAGGED})
+            ),
             FlagUpdate(message_id=message_id(2), flags=frozenset({FLAGGED})),
             FlagUpdate(message_id=message_id(3), base_flags=frozenset({SEEN}), mod_seq=ModSeq(5)),
             FlagUpdate(message_id=message_id(99), flags=frozenset({SEEN}), base_flags=frozenset({SEEN})),
@@ -177,7 +183,10 @@ async def test_bindings_that_swap_uids_are_possible(store):
         VALIDITY,
         [(message_id(1), Uid(2), BaseState.SYNCED, None), (message_id(2), Uid(1), BaseState.SYNCED, None)],
     )
-    assert {key: entry.uid for key, entry in (await entries(store)).items()} == {message_id(1): 2, message_id(2): 1}
+    assert {key: entry.uid for key, entry in (await entries(store)).items()} == {
+        message_id(1): 2,
+        message_id(2): 1,
+    }
 
 
 async def test_marked_message_leaves_its_uid_behind_and_can_come_back(store):
@@ -206,7 +215,9 @@ async def test_marked_uid_is_removed_by_uid_and_by_a_reset(store):
 async def test_messages_are_removed_by_id_and_by_uid(store):
     await fill(store, range(1, 8))
     await fill(store, range(11, 13), name=ARCHIVE)
-    await store.base.remove(WORK, INBOX, [message_id(1), message_id(99)], [Uid(2), Uid(77), Uid(11)], [event()])
+    await store.base.remove(
+        WORK, INBOX, [message_id(1), message_id(99)], [Uid(2), Uid(77), Uid(11)], [event()]
+    )
     assert sorted(await entries(store)) == [message_id(number) for number in range(3, 8)]
     assert len(await entries(store, ARCHIVE)) == 2
     with pytest.raises(NotFound):

@@ -18,8 +18,8 @@ from tests.store.samples import (
     WORK,
     arrival,
     fill,
-    maildir_name,
     mailbox,
+    maildir_name,
     message_id,
     operation,
     tombstone,
@@ -112,9 +112,7 @@ async def test_counts_stay_true_through_any_changes(open_store):
 async def test_counts_are_counted_again_after_an_unclean_end(open_store):
     store = await open_store()
     await fill(store, range(1, 6))
-    await store._writer.index(
-        lambda tx: tx.connection.exec_driver_sql("UPDATE mailbox SET shown_total = 77")
-    )
+    await store._writer.index(lambda tx: tx.connection.exec_driver_sql("UPDATE mailbox SET shown_total = 77"))
     store._writer._index.damage = None
     store._readers.has_found_damage = True  # so that it is not marked as clean
     await store.close()

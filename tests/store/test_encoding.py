@@ -18,7 +18,9 @@ from daemon.store.encoding import (
 )
 
 KEYWORDS = st.text(
-    st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters='(){%*"\\]'), min_size=1, max_size=12
+    st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters='(){%*"\\]'),
+    min_size=1,
+    max_size=12,
 )
 
 

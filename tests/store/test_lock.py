@@ -25,7 +25,9 @@ time.sleep(60)
 @pytest.fixture
 def owner(tmp_path: Path):
     """Another process that holds the lock."""
-    process = subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     yield process

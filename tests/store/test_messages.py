@@ -1,6 +1,7 @@
 """Pages, newest first, whatever changes between them."""
 
 import pytest
+from sqlalchemy import text
 
 from daemon.model.errors import NotFound
 from daemon.model.flags import NO_FLAGS, SEEN
@@ -15,8 +16,8 @@ from tests.store.samples import (
     arrival,
     content,
     fill,
-    maildir_name,
     mailbox,
+    maildir_name,
     message_id,
     operation,
 )
@@ -49,10 +50,10 @@ async def test_message_has_everything_the_api_shows(store):
     assert await store.messages.by_name(WORK, INBOX, maildir_name(1)) is None
 
 
-@pytest.mark.parametrize("text", ["", "x", "0" * 31, "0" * 32, "0" * 31 + "G"])
-async def test_unknown_message_is_not_found(store, text):
+@pytest.mark.parametrize("unknown", ["", "x", "0" * 31, "0" * 32, "0" * 31 + "G"])
+async def test_unknown_message_is_not_found(store, unknown):
     with pytest.raises(NotFound) as refused:
-        await store.messages.get(text)
+        await store.messages.get(unknown)
     assert refused.value.reason == "message_unknown"
 
 
@@ -121,9 +122,9 @@ async def test_pages_walk_an_index_in_order(store, condition, unread, index):
         statement = _key_statement(MessageQuery(unread=unread, after=after), 51)
 
         def query(connection, statement=statement):
-            text = str(statement.compile(connection, compile_kwargs={"literal_binds": True}))
-            text = text.replace("WHERE", f"WHERE {condition} AND", 1)
-            return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+            compiled = statement.where(text(condition)).compile(connection)
+            values = tuple(compiled.params[name] for name in compiled.positiontup)
+            return [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", values)]
 
         plan = " ".join(await store._readers.index(query))
         assert index in plan

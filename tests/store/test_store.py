@@ -67,7 +67,12 @@ def end(process):
 async def test_new_store_is_private_and_has_nothing_to_tell(open_store, store_path):
     store = await open_store()
     assert stat.S_IMODE(store_path.stat().st_mode) == 0o700
-    assert (store.generation, store.was_index_rebuilt, store.generation_gap, store.findings) == (1, False, False, ())
+    assert (store.generation, store.was_index_rebuilt, store.generation_gap, store.findings) == (
+        1,
+        False,
+        False,
+        (),
+    )
     assert len(store.store_id) == 32
     assert store.counts_of(WORK) == MailboxCounts(total=0, unread=0)
 
@@ -323,9 +328,7 @@ async def test_effect_that_failed_for_want_of_space_follows_by_itself(open_store
     await fill(store, range(1, 50))
     await limit(store, 0)
     with pytest.raises(StoreError) as refused:
-        await store.tombstones.bury(
-            [tombstone(1)], [event(data={"long": "x" * 10_000}) for _ in range(20)]
-        )
+        await store.tombstones.bury([tombstone(1)], [event(data={"long": "x" * 10_000}) for _ in range(20)])
     assert refused.value.reason == "disk_full"
     assert (await store.messages.get(message_id(1))).id == message_id(1)
     await limit(store, 1_000_000)

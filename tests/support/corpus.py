@@ -36,7 +36,27 @@ _PEOPLE = (
     "=?utf-8?b?2LHYttin?= <reza@example.ir>",
     "list@lists.example.org",
 )
-_WORDS = "the mail came down the line and nothing was lost on the way from there to here again today".split()
+_WORDS = [
+    "the",
+    "mail",
+    "came",
+    "down",
+    "the",
+    "line",
+    "and",
+    "nothing",
+    "was",
+    "lost",
+    "on",
+    "the",
+    "way",
+    "from",
+    "there",
+    "to",
+    "here",
+    "again",
+    "today",
+]
 
 
 def message(number: int, size: int, rng: random.Random) -> bytes:

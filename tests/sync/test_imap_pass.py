@@ -134,7 +134,7 @@ async def test_freed_inode_given_to_another_message_is_no_move(mailbag, tmp_path
     mailbag.fill("Archive", [])
     async with open_bridge(tmp_path / "store", mailbag) as bridge:
         await bridge.sync()
-        victim = sorted((await bridge.files()).values())[0]
+        victim = min((await bridge.files()).values())
         inode = victim.stat().st_ino
         victim.write_bytes(b"Subject: other\r\n\r\nnot the same\r\n")
         target = bridge.tree.root / ".Archive" / "cur" / "9.me.host:2,S"
@@ -151,7 +151,7 @@ async def test_same_name_with_other_octets_in_another_mailbox_is_no_move(mailbag
     mailbag.fill("Archive", [])
     async with open_bridge(tmp_path / "store", mailbag) as bridge:
         await bridge.sync()
-        victim = sorted((await bridge.files()).values())[0]
+        victim = min((await bridge.files()).values())
         target = bridge.tree.root / ".Archive" / "cur" / victim.name
         victim.rename(target)
         target.write_bytes(b"Subject: other\r\n\r\nnot the same\r\n")

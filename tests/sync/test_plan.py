@@ -247,6 +247,22 @@ class TestFlags:
         with_letter = local({"a": {KEYWORD}}, lettered_keywords=frozenset({KEYWORD}))
         assert is_quiet(facts_of(base(base_entry()), with_letter, view))
 
+    def test_wish_over_the_api_is_pushed_and_put_on_the_file_even_if_its_rename_was_lost(self):
+        """Sync.md 16: the local view is the file overlaid by open operations."""
+        wished = {"m1": (frozenset({SEEN, KEYWORD}), frozenset({FLAGGED}))}
+        before = base(base_entry(flags={FLAGGED}))
+        (difference,) = facts_of(before, local({"a": {FLAGGED}}, wished=wished), remote()).flags
+        assert difference.push_add == {SEEN, KEYWORD}
+        assert difference.push_remove == {FLAGGED}
+        assert difference.local_add == {SEEN, KEYWORD}
+        assert difference.local_remove == {FLAGGED}
+
+    def test_wish_that_the_file_shows_already_is_only_pushed(self):
+        wished = {"m1": (frozenset({SEEN}), frozenset())}
+        (difference,) = facts_of(base(base_entry()), local({"a": {SEEN}}, wished=wished), remote()).flags
+        assert difference.push_add == {SEEN}
+        assert not difference.local_add
+
     def test_read_only_mailbox_gets_no_flags(self):
         assert is_quiet(
             facts_of(base(base_entry()), local({"a": {SEEN}}), remote({1: ()}, is_read_only=True))

@@ -46,7 +46,9 @@ def test_unknown_charset_becomes_replacement_characters():
     assert decode_header_text(b"=?x-nonsense?q?a=E9?=") == "a\ufffd"
 
 
-@pytest.mark.parametrize("charset", ["punycode", "idna", "unicode_escape", "zlib", "rot13", "undefined", "..", "os"])
+@pytest.mark.parametrize(
+    "charset", ["punycode", "idna", "unicode_escape", "zlib", "rot13", "undefined", "..", "os"]
+)
 def test_codecs_outside_the_table_are_never_reached(charset):
     assert decode_charset(b"abc-\xff", charset) == "abc-\ufffd"
 

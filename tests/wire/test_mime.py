@@ -46,7 +46,9 @@ def test_body_is_not_looked_at():
 
 
 def test_first_field_of_a_name_wins_and_similar_names_do_not():
-    assert facts(b"Subject-X: no", b"X-Subject: no", b"Subject : first", b"Subject: second").subject == "first"
+    assert (
+        facts(b"Subject-X: no", b"X-Subject: no", b"Subject : first", b"Subject: second").subject == "first"
+    )
 
 
 def test_field_at_the_very_start_is_seen():
@@ -97,7 +99,10 @@ def test_date_is_read_or_absent(text, seconds):
 
 
 def test_forty_dates_count_as_the_first():
-    assert facts(*[b"Date: 2 Jan 2024 10:11:%02d +0000" % second for second in range(40)]).date_header == 1704190260
+    assert (
+        facts(*[b"Date: 2 Jan 2024 10:11:%02d +0000" % second for second in range(40)]).date_header
+        == 1704190260
+    )
 
 
 HOSTILE = {

@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from daemon.model.clock import Clock
 from daemon.model.errors import MailError, ServerRefused
 from daemon.model.flags import NO_FLAGS, FlagSet
-from daemon.model.ids import ModSeq, Uid
+from daemon.model.ids import MailboxName, ModSeq, Uid
 from daemon.model.mailbox import RemoteMailbox
 from daemon.model.secret import Secret
 from daemon.model.uidset import UidSet
@@ -42,7 +42,7 @@ from daemon.net.imap.values import (
     Selection,
     StatusResult,
 )
-from daemon.wire.imap import commands
+from daemon.wire.imap import commands, names
 from daemon.wire.imap.capabilities import Capabilities
 
 __all__ = [
@@ -94,7 +94,13 @@ class ImapClient:
         session = await greeting.open_session(endpoint, timers)
         if log is not None:
             elapsed = round((clock.monotonic() - began) * 1000)
-            log.debug("imap.connected", address=session.stream.peer_address, duration_ms=elapsed)
+            tls = session.stream.tls
+            log.debug(
+                "imap.connected",
+                address=session.stream.peer_address,
+                tls=tls.version() if tls is not None else None,
+                duration_ms=elapsed,
+            )
         return cls(session, endpoint, log)
 
     async def authenticate(self, username: str, password: Secret) -> None:
@@ -181,6 +187,14 @@ class ImapClient:
     async def unselect(self) -> None:
         """Leave the mailbox without expunging anything; nothing happens where UNSELECT is not offered."""
         await selecting.unselect(self._session)
+
+    def wire_name_for(self, name: MailboxName) -> bytes:
+        """The wire name under which a mailbox of this name would be created; list the mailboxes first.
+
+        Raises LocalProtocolError if a part holds the server's delimiter, or the server has no hierarchy.
+        """
+        session = self._session
+        return names.denormalise(name, session.delimiter, session.personal_prefix, self._has_utf8)
 
     async def create(self, name: bytes) -> None:
         """Create a mailbox; ServerRefused (ALREADYEXISTS) if it is there."""

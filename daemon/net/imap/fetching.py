@@ -212,7 +212,7 @@ class BodyFetch:
         if octets is not None:
             self._held_bytes += len(octets)
             if self._held_bytes > OUTSTANDING_BYTES:
-                self._session.stream.pause_reading()
+                self._session.pause_reading()
 
     def _take_literal(self, event: LiteralBegin | LiteralData | LiteralEnd) -> None:
         if isinstance(event, LiteralData):
@@ -221,7 +221,7 @@ class BodyFetch:
                 sink.write(event.data)
                 if sink.backlog_bytes > SINK_BACKLOG_BYTES:
                     self._late_sink = sink
-                    self._session.stream.pause_reading()
+                    self._session.pause_reading()
         elif isinstance(event, LiteralBegin):
             self._drop_sink()
             uid = event.uid if event.uid is not None else self._guess()

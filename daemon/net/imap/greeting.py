@@ -85,7 +85,6 @@ def _no_starttls(endpoint: Endpoint, what: str) -> TlsFailed:
 async def close_session(session: Session) -> None:
     """LOGOUT, then close; at most `logout_seconds` altogether. Raises MailError if the line is gone before."""
     session.is_leaving = True
-    session.stream.resume_reading()
     try:
         async with asyncio.timeout(session.timers.logout_seconds):
             await session.ask(commands.logout())

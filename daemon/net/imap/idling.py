@@ -24,8 +24,9 @@ async def idle(session: Session, renew_after: float) -> IdleEnd:
         return known
     _, answer = session.start(commands.idle())
     try:
-        await _wait(session, answer, min(renew_after, LONGEST_SECONDS))
-        await _leave(session, answer, session.timers.leave_idle_seconds)
+        with session.unpaused():
+            await _wait(session, answer, min(renew_after, LONGEST_SECONDS))
+            await _leave(session, answer, session.timers.leave_idle_seconds)
     except asyncio.CancelledError:
         await _leave_quickly(session, answer)
         raise

@@ -4,7 +4,6 @@ Names are normalised to `/` (sync.md 26); the wire name is kept beside and used 
 LIST-EXTENDED: RFC 5258; LIST-STATUS: RFC 5819; SPECIAL-USE: RFC 6154; NAMESPACE: RFC 2342.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from daemon.model.ids import MailboxName
@@ -52,32 +51,41 @@ def _key(wire_name: bytes) -> bytes:
 async def list_mailboxes(session: Session, *, utf8: bool) -> tuple[RemoteMailbox, ...]:
     """All mailboxes the server lists, unselectable ones included."""
     listed = _Listed()
+    caps = session.caps
+    has_extended, has_status = caps.has("LIST-EXTENDED"), caps.has("LIST-STATUS")
     session.other_listeners.append(listed.take)
     try:
-        await run_all(session, _list_commands(session))
-        if not session.caps.has("LIST-STATUS"):
+        if caps.has("NAMESPACE"):
+            await session.ask(commands.namespace())
+        if has_extended:
+            await run_all(session, [_extended_list(session)])
+        if not listed.lines:
+            # A server without LIST-EXTENDED; or one that offers it and lists nothing (Strato, MailKit#1957)
+            has_status = has_status and not has_extended
+            items = status.items(session) if has_status else ()
+            await run_all(session, [commands.list_mailboxes(status_items=items), commands.lsub()])
+        if not has_status:
             await _ask_status(session, listed)
     finally:
         session.other_listeners.remove(listed.take)
+    _remember_form(session, listed, utf8=utf8)
     return _mailboxes(listed, utf8=utf8)
 
 
-def _list_commands(session: Session) -> Iterable[Command]:
+def _extended_list(session: Session) -> Command:
     caps = session.caps
-    if caps.has("NAMESPACE"):
-        yield commands.namespace()
-    if not caps.has("LIST-EXTENDED"):
-        # RFC 6154 §2: roles come in a plain LIST too
-        status_items = status.items(session) if caps.has("LIST-STATUS") else ()
-        yield commands.list_mailboxes(status_items=status_items)
-        yield commands.lsub()
-        return
     returning = [ListReturn.SUBSCRIBED]
     if caps.has("SPECIAL-USE"):
         returning.append(ListReturn.SPECIAL_USE)
-    yield commands.list_mailboxes(
-        returning=returning, status_items=status.items(session) if caps.has("LIST-STATUS") else ()
-    )
+    items = status.items(session) if caps.has("LIST-STATUS") else ()
+    return commands.list_mailboxes(returning=returning, status_items=items)
+
+
+def _remember_form(session: Session, listed: _Listed, *, utf8: bool) -> None:
+    """Keep how this server writes names, for mailboxes that are to be created."""
+    lines = sorted(listed.lines.values(), key=lambda line: line.wire_name.upper() != b"INBOX")
+    session.delimiter = next((line.delimiter for line in lines if line.delimiter), None)
+    session.personal_prefix = names.decode_wire_name(listed.prefix, utf8)
 
 
 async def _ask_status(session: Session, listed: _Listed) -> None:

@@ -5,9 +5,9 @@ RFC 7162 §3.1.4.1, §3.2.6; ESEARCH: RFC 4731. Sets never hold `*`: `UID FETCH 
 n, and Cyrus misses expunges above the highest live UID (cyrus#6071).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from daemon.model.errors import LocalProtocolError, ServerRefused
 from daemon.model.ids import ModSeq, Uid
@@ -21,9 +21,6 @@ from daemon.wire.imap.commands import Command, FetchItem
 from daemon.wire.imap.events import Event
 from daemon.wire.imap.responses import EsearchData, Exists, Expunge, FetchData, Vanished
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 EVERYTHING: Final = UidSet.from_ranges([(1, MAX_UID)])
 HEADERS_PER_COMMAND: Final = 250
 LIST_WINDOW: Final = 50_000
@@ -33,7 +30,7 @@ _MOST_WINDOWS: Final = 50
 @contextmanager
 def listening(
     session: Session, fetch: FetchListener | None = None, view: ViewListener | None = None
-) -> "Iterator[None]":
+) -> Iterator[None]:
     """Hand FETCH data and changes of the view to these listeners for the length of the block."""
     if fetch is not None:
         session.fetch_listeners.append(fetch)
@@ -92,9 +89,13 @@ async def fetch_entries(
         if uid is None or (uid < lowest if lowest is not None else uid not in asked):
             return False
         before = entries.get(uid)
-        if before is None and data.flags is None:
-            return True  # SmarterMail and others send empty updates: nothing to keep
-        entries[uid] = entry_of(uid, data, before)
+        flags = data.flags
+        if before is not None:
+            entries[uid] = entry_of(uid, data, before)
+        elif flags is not None:  # QIP and others send FETCH without items: nothing to keep
+            entries[uid] = RemoteEntry(
+                uid=uid, flags=flags, size=data.size, internal_date=data.internal_date, mod_seq=data.mod_seq
+            )
         return True
 
     def view(event: Exists | Expunge | Vanished) -> bool:

@@ -6,11 +6,12 @@ and the numbers of the selected mailbox. It issues no command by itself. Everyth
 
 import asyncio
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final, assert_never
 
-from daemon.model.errors import ConnectionLost, LocalProtocolError, MailError, Throttled
+from daemon.model.errors import ConnectionLost, LocalProtocolError, MailError, RemoteProtocolError, Throttled
 from daemon.model.ids import ModSeq
 from daemon.net.deadlines import Timers
 from daemon.net.imap.heard import HeardNotes
@@ -74,6 +75,8 @@ class Session:
         self.selection: Selection | None = None
         self.greeting: Greeting | None = None
         self.server_fields: dict[str, str] = {}
+        self.delimiter: str | None = None
+        self.personal_prefix = ""
         self.error: MailError | None = None
         self.is_leaving = False
         self.is_woken = False
@@ -87,6 +90,7 @@ class Session:
         self._stream: Stream | None = None
         self._answers: dict[bytes, tuple[Answer, OnDone | None]] = {}
         self._stirred = asyncio.Event()
+        self._awaited = 0
 
     # The stream
 
@@ -195,9 +199,13 @@ class Session:
         count = self.selection.exists if self.selection else 0
         match event:
             case Exists(count=now):
+                if now < count:
+                    raise RemoteProtocolError(f"EXISTS fell from {count} to {now} and nothing was expunged")
                 self._set_exists(now)
                 self.heard.note_exists(now)
-            case Expunge():
+            case Expunge(seq=seq):
+                if self.selection is not None and not 0 < seq <= count:
+                    raise RemoteProtocolError(f"EXPUNGE of message {seq} among {count}")
                 self._set_exists(count - 1)  # EXISTS need not follow (MailKit `ImapFolder`)
                 self.heard.note_expunge()
             case Vanished(uids=uids, is_earlier=False):
@@ -267,7 +275,8 @@ class Session:
         Cancellation: the line is dropped, because what the answer would have meant is lost with the waiter.
         """
         try:
-            return await answer
+            with self.unpaused():
+                return await answer
         except asyncio.CancelledError:
             self.abort()
             raise
@@ -283,6 +292,25 @@ class Session:
         if not tagged.is_ok:
             raise refusals.refusal(tagged, doing=command.kind.value)
         return tagged
+
+    @contextmanager
+    def unpaused(self) -> Iterator[None]:
+        """Read whatever comes while an answer is awaited.
+
+        A download whose iterator was left lying would otherwise hold up every later command for ever.
+        """
+        self._awaited += 1
+        if self._stream is not None:
+            self._stream.resume_reading()
+        try:
+            yield
+        finally:
+            self._awaited -= 1
+
+    def pause_reading(self) -> None:
+        """Let the server wait, unless someone waits for an answer of it."""
+        if not self._awaited:
+            self.stream.pause_reading()
 
     def flush(self) -> None:
         """Write what the connection has to send, each chunk by itself (IDLE wants its own)."""

@@ -6,6 +6,7 @@ may not be mounted or a backup may lie there: no deletion is inferred and nothin
 tree is told from the tree (decisions.md 2). Device and inode are no identity. Blocks; runs in a named pool.
 """
 
+import errno
 import os
 import re
 import stat
@@ -50,8 +51,10 @@ def read(folder_fd: int, directory: str) -> Identity | None:
             fd = os.open(
                 ID_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder_fd
             )
-        except FileNotFoundError:
-            return None
+        except OSError as exc:
+            if exc.errno in {errno.ENOENT, errno.ELOOP}:
+                return None
+            raise
         try:
             is_regular = stat.S_ISREG(os.fstat(fd).st_mode)
             raw = os.read(fd, _MAX_BYTES) if is_regular else b""
@@ -123,6 +126,11 @@ def claim(
     """
     with disk_errors(f"cannot make {root}"):
         root.mkdir(mode=access.directory_mode & 0o777, parents=True, exist_ok=True)
+        parent = os.open(root.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(parent)
+        finally:
+            os.close(parent)
     with Folder(root, ".") as folder:
         found = read(folder.fd, ".")
         if found is not None:

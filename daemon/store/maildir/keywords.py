@@ -6,6 +6,7 @@ former). It notices a new file by an mtime that differs in whole seconds. So do 
 letter, never renumber or reuse, replace by rename (sync.md 27). Blocks; runs in a named pool.
 """
 
+import errno
 import os
 import socket
 import stat
@@ -48,11 +49,15 @@ class KeywordsLocked(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class KeywordMap:
-    """Which letter stands for which keyword in one mailbox. Names compare without case, as Dovecot does."""
+    """Which letter stands for which keyword in one mailbox. Names compare without case, as Dovecot does.
+
+    Not `is_usable`: a symbolic link, an oversized file or another oddity lies there; no letter is explained, and none is given.
+    """
 
     flag_of_letter: dict[str, Flag] = field(default_factory=dict)
     raw: bytes = b""
     stamp: tuple[int, int, int] | None = None
+    is_usable: bool = True
 
     @property
     def flags(self) -> FlagSet:
@@ -91,14 +96,20 @@ def read_map(folder: Folder, known: KeywordMap | None = None) -> KeywordMap:
             fd = os.open(
                 KEYWORDS_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder.fd
             )
-        except FileNotFoundError:
-            return known if known is not None and known.stamp is None else KeywordMap()
+        except OSError as exc:
+            if exc.errno == errno.ELOOP:
+                return KeywordMap(is_usable=False)
+            if exc.errno != errno.ENOENT:
+                raise
+            return known if known is not None and known.stamp is None and known.is_usable else KeywordMap()
         try:
             status = os.fstat(fd)
             stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_FILE_BYTES:
+                return KeywordMap(is_usable=False)
             if known is not None and known.stamp == stamp:
                 return known
-            raw = os.read(fd, _MAX_FILE_BYTES) if stat.S_ISREG(status.st_mode) else b""
+            raw = os.read(fd, _MAX_FILE_BYTES)
         finally:
             os.close(fd)
     return KeywordMap(parse_map(raw), raw, stamp)
@@ -130,13 +141,13 @@ def with_letters(
     """
     missing = [flag for flag in sorted(wanted) if flag not in LETTER_FLAGS and not known.letters_of(flag)]
     missing = [flag for flag in missing if is_valid_flag(flag)]
-    if not missing or len(known.flag_of_letter) >= LETTER_COUNT:
+    if not missing or not known.is_usable or len(known.flag_of_letter) >= LETTER_COUNT:
         return known
     with _dotlock(folder):
         current = read_map(folder)
         taken = _numbered(current.raw) | set(current.flag_of_letter)
         missing = [flag for flag in missing if not current.letters_of(flag)]
-        if not missing:
+        if not missing or not current.is_usable:
             return current
         taken.update(used_letters)
         free = [letter for letter in map(chr, range(ord("a"), ord("z") + 1)) if letter not in taken]

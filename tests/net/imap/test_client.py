@@ -71,7 +71,9 @@ async def test_round_trip_of_everything_a_pass_does(log_in, tls):
     keyword = Flag("$Work")
     await client.store_flags(UidSet([1, 2]), add=frozenset({FLAGGED, keyword}), remove=frozenset({SEEN}))
     changed = await client.fetch_entries(changed_since=before, with_size=False)
-    assert {entry.uid: entry.flags for entry in changed.entries} == dict.fromkeys((1, 2), {FLAGGED, keyword})
+    assert {entry.uid: entry.flags for entry in changed.entries} == {
+        uid: {FLAGGED, keyword} for uid in (1, 2)
+    }
     verdicts = await client.store_many(
         [(UidSet([3]), frozenset({DELETED}), frozenset()), (UidSet([4]), frozenset(), frozenset({SEEN}))]
     )

@@ -83,6 +83,23 @@ async def test_personal_prefix_is_removed_unless_that_collides(play):
     client = await play(script, caps=b"IMAP4rev1 NAMESPACE")
     names = [one.name for one in await client.list_mailboxes()]
     assert names == ["INBOX", "Sent", "INBOX/Both", "Both", "ä"]
+    assert client.wire_name_for("Neu/Ä") == b"INBOX.Neu.&AMQ-"
+    assert client.wire_name_for("INBOX") == b"INBOX"
+
+
+async def test_extended_listing_that_shows_nothing_is_asked_plainly(play):
+    """Strato, MailKit#1957: an empty listing would look like a deleted account (S10)."""
+
+    async def script(part):
+        await part.answer(b"RETURN (SUBSCRIBED STATUS")
+        await part.answer(b'LIST "" "*"\r\n', b'* LIST () "/" INBOX')
+        await part.answer(b"LSUB")
+        await part.answer(b"STATUS INBOX", b"* STATUS INBOX (MESSAGES 1)")
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 LIST-EXTENDED LIST-STATUS")
+    (inbox,) = await client.list_mailboxes()
+    assert inbox.message_count == 1
 
 
 async def test_many_status_never_exceed_the_window(play):

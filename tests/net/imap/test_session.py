@@ -173,3 +173,16 @@ async def test_counters_grow_with_the_line(play):
     await client.noop()
     assert client.bytes_received > before[0]
     assert client.bytes_sent > before[1]
+
+
+@pytest.mark.parametrize("line", [b"* 2 EXISTS", b"* 4 EXPUNGE", b"* 0 EXPUNGE", b"* 4294967295 EXISTS"])
+async def test_count_that_cannot_be_ends_the_session(play, line):
+    """S12."""
+
+    async def script(part):
+        await part.answer(b"NOOP", line)
+        await part.stay()
+
+    client = await play(script, selected=True)
+    with pytest.raises(RemoteProtocolError):
+        await client.noop()

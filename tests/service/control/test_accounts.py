@@ -31,7 +31,7 @@ async def test_mailboxes_come_with_inbox_first_and_their_counts(open_house, dove
     client.create("Archive")
     client.logout()
     dovecot.append(b"Subject: x\r\n\r\n", "Archive")
-    house = await open_house(imap_account(dovecot.port))
+    house = await open_house(imap_account(dovecot.port, username=dovecot.user))
     await house.reaches(S.IDLE)
     inbox, archive = await house.control.list_mailboxes("work")
     assert (inbox.record.name, archive.record.name) == ("INBOX", "Archive")
@@ -49,7 +49,7 @@ async def test_held_deletions_are_shown_and_go_on_when_approved(
     for number in range(60):
         client.append("INBOX", "", None, b"Subject: %d\r\n\r\nbody\r\n" % number)
     client.logout()
-    house = await open_house(imap_account(dovecot.port))
+    house = await open_house(imap_account(dovecot.port, username=dovecot.user))
     await house.reaches(S.IDLE)
     files = list((tmp_path / "store" / "mail" / "work" / "new").iterdir())
     for file in files[:55]:

@@ -16,7 +16,7 @@ MAIL = b"From: a@example.com\r\nSubject: one\r\n\r\nbody\r\n"
 @pytest.fixture
 async def house(open_house, dovecot, imap_account):
     dovecot.append(MAIL)
-    house = await open_house(imap_account(dovecot.port))
+    house = await open_house(imap_account(dovecot.port, username=dovecot.user))
     await house.reaches(S.IDLE)
     return house
 

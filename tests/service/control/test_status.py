@@ -41,7 +41,7 @@ async def test_unknown_account_is_not_found(open_house) -> None:
 @pytest.mark.dovecot
 async def test_counts_are_those_of_the_store(open_house, dovecot, imap_account) -> None:
     dovecot.append(b"Subject: x\r\n\r\n")
-    house = await open_house(imap_account(dovecot.port))
+    house = await open_house(imap_account(dovecot.port, username=dovecot.user))
     await house.reaches(S.IDLE)
     status = house.control.status()
     assert (status.total, status.unread) == (1, 1)

@@ -1,6 +1,5 @@
 """A claimed tree of its own for each test."""
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -33,12 +32,14 @@ class Garden:
         return file
 
     def names(self, part: str, mailbox: str = ".") -> list[str]:
-        return sorted(os.listdir(self.root / mailbox / part))
+        return sorted(path.name for path in (self.root / mailbox / part).iterdir())
 
     def folder(self, mailbox: str = ".") -> Folder:
         return Folder(self.root, mailbox)
 
-    async def deliver(self, *messages: bytes, flags=NO_FLAGS, mailbox: str = ".", internal_date=1_700_000_000):
+    async def deliver(
+        self, *messages: bytes, flags=NO_FLAGS, mailbox: str = ".", internal_date=1_700_000_000
+    ):
         """Messages that we delivered, by the entries that came of it."""
         async with self.tree.open_batch(mailbox) as batch:
             staged = await batch.write_many([(octets, internal_date) for octets in messages])

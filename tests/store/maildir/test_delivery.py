@@ -128,7 +128,8 @@ async def test_cancelled_write_leaves_nothing_after_the_batch(garden):
 
 
 @pytest.mark.parametrize(
-    ("code", "reason"), [(errno.ENOSPC, "disk_full"), (errno.EROFS, "store_readonly"), (errno.EIO, "store_io")]
+    ("code", "reason"),
+    [(errno.ENOSPC, "disk_full"), (errno.EROFS, "store_readonly"), (errno.EIO, "store_io")],
 )
 async def test_refused_write_leaves_nothing_of_its_call(garden, monkeypatch, code, reason):
     real = os.write
@@ -214,7 +215,9 @@ def test_system_calls_come_in_the_durable_order(tmp_path):
     assert last_write < min(file_syncs)
     assert max(file_syncs) < min(renames)
     directory_syncs = [
-        line for line in begins[max(renames) :] if line.startswith("fsync(") and re.search(r"/(cur|new)>", line)
+        line
+        for line in begins[max(renames) :]
+        if line.startswith("fsync(") and re.search(r"/(cur|new)>", line)
     ]
     assert len(directory_syncs) == 2
     assert sum("fsync" in line and line.rstrip().endswith("= 0") for line in ends) >= 7

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -52,7 +53,9 @@ def test_modes_are_private_whatever_the_umask(tmp_path):
         os.close(make_directories(tmp_path, "a/b", access=Access(), has_parts=True))
     finally:
         os.umask(old)
-    assert {(tmp_path / name).stat().st_mode & 0o7777 for name in ("a", "a/b", "a/b/cur", "a/b/tmp")} == {0o700}
+    assert {(tmp_path / name).stat().st_mode & 0o7777 for name in ("a", "a/b", "a/b/cur", "a/b/tmp")} == {
+        0o700
+    }
 
 
 def test_group_may_read_where_one_is_configured(tmp_path):
@@ -82,13 +85,13 @@ def test_maildirs_are_found_by_layout_and_links_left_alone(tmp_path):
 
 
 def test_descriptors_are_given_back(tmp_path):
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     os.close(make_directories(tmp_path, "a/b/c", access=Access(), has_parts=True))
     with Folder(tmp_path, "a/b/c") as folder:
         for part in ("tmp", "new", "cur"):
             folder.part(part)
         assert sorted(folder.names()) == ["cur", "new", "tmp"]
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def _made(path):

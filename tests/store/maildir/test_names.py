@@ -11,7 +11,8 @@ from daemon.store.maildir import names
 
 LAYOUTS = ["maildir++", "fs"]
 mailbox_names = st.text(
-    alphabet=st.one_of(st.sampled_from("./\\~\0\n\x7f\x9fcurnewtmpä\ud800"), st.characters(codec=None)), max_size=400
+    alphabet=st.one_of(st.sampled_from("./\\~\0\n\x7f\x9fcurnewtmpä\ud800"), st.characters(codec=None)),
+    max_size=400,
 )
 
 
@@ -132,7 +133,9 @@ def test_many_short_parts_fit_one_file_name_in_maildir_plus():
     assert len(one) <= names.MAX_MAILDIR_PLUS_BYTES
 
 
-@pytest.mark.parametrize("directory", ["", "/", "/etc", "..", "a/../b", "a//b", "a/", "./a", "a/cur", "tmp", "a\0b"])
+@pytest.mark.parametrize(
+    "directory", ["", "/", "/etc", "..", "a/../b", "a//b", "a/", "./a", "a/cur", "tmp", "a\0b"]
+)
 def test_directory_that_leads_elsewhere_is_refused(directory):
     with pytest.raises(StoreError):
         names.check_directory(directory)

@@ -1,5 +1,6 @@
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,9 @@ def directory(tmp_path):
     os.close(fd)
 
 
-def finished(directory: int, name: str = "a", octets: bytes = b"x", internal_date: int | None = None) -> TmpFile:
+def finished(
+    directory: int, name: str = "a", octets: bytes = b"x", internal_date: int | None = None
+) -> TmpFile:
     file = TmpFile(directory, name, 0o600)
     file.write(octets)
     file.finish(internal_date)
@@ -44,15 +47,16 @@ def test_unsynced_file_is_never_published(directory, tmp_path):
     with pytest.raises(LocalProtocolError):
         file.publish(directory, "b")
     assert not (tmp_path / "b").exists()
+    file.discard()
 
 
 def test_discard_leaves_nothing_and_ends_every_step(directory, tmp_path):
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     file = finished(directory)
     file.discard()
     file.discard()
     assert list(tmp_path.iterdir()) == []
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     for step in (file.sync, lambda: file.publish(directory, "b"), lambda: file.write(b"x")):
         with pytest.raises(StoreError):
             step()

@@ -1,0 +1,115 @@
+"""kill -9 at random moments of a real download and a real upload, over a real socket.
+
+After each kill the next start goes on. At the end nothing is lost, nothing is there twice, and no body was fetched
+whose file was already in new/ or cur/ when the process died. The seed is printed; MAILSYNCD_KILLS says how many.
+"""
+
+import asyncio
+import hashlib
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from daemon.model.ids import MailboxName
+from daemon.model.settings import Tls
+from tests.support import corpus
+from tests.support.bridge import ACCOUNT, open_bridge, settings_for
+from tests.support.child import start_sync
+from tests.support.proxy import WireProxy
+from tests.support.server_side import server_side
+
+KILLS = int(os.environ.get("MAILSYNCD_KILLS", "16"))
+SEED = int(os.environ.get("MAILSYNCD_SEED", str(random.SystemRandom().randrange(1 << 30))))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_kill_during_first_download_loses_doubles_and_refetches_nothing(mailbag, tmp_path):
+    rng = random.Random(SEED)
+    print(f"MAILSYNCD_SEED={SEED}")
+    mailbag.fill("INBOX", corpus.messages(1500, seed=4, smallest=500, largest=20_000))
+    mailbag.fill("Archive", corpus.messages(500, seed=5, smallest=500, largest=20_000))
+    with server_side(mailbag) as server:
+        there = {mailbox: server.digests(mailbox) for mailbox in ("INBOX", "Archive")}
+    kills = rounds = 0
+    while kills < KILLS:
+        rounds += 1
+        store = tmp_path / f"store{rounds}"
+        async with WireProxy(mailbag.server.imap_port) as proxy:
+            settings = settings_for(mailbag, port=proxy.port, tls=Tls.NONE, ca_file=None)
+            in_place: list[tuple[int, set[str]]] = []
+            for _ in range(rng.randint(1, 6)):
+                child = start_sync(store, settings)
+                if not await ended_within(child, rng.uniform(0.1, 2.5)):
+                    child.kill()
+                    kills += 1
+                child.join()
+                in_place.append((len(proxy.sessions), digests_in_place(store)))
+            async with open_bridge(store, mailbag, settings=settings) as bridge:
+                await bridge.sync()
+                assert (await bridge.sync()).is_quiet
+                for mailbox, digests in there.items():
+                    assert await bridge.digests(mailbox) == digests, "lost or twice"
+                    view = await bridge.store.base.load(ACCOUNT, MailboxName(mailbox))
+                    assert len(view.entries) == len(digests)
+            for session_count, digests in in_place:
+                later = {sha for one in proxy.sessions[session_count:] for sha in one.bodies_fetched()}
+                again = digests & later
+                assert not again, f"{len(again)} bodies fetched although their file was in place"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_kill_during_upload_sends_nothing_twice_and_loses_nothing(mailbag, tmp_path):
+    rng = random.Random(SEED + 1)
+    print(f"MAILSYNCD_SEED={SEED}")
+    kills = rounds = 0
+    fresh = list(corpus.messages(500, seed=6, smallest=500, largest=9_000))
+    while kills < KILLS:
+        rounds += 1
+        mailbox = f"Round {rounds}"
+        mailbag.fill(mailbox, corpus.small(5, seed=rounds))
+        store = tmp_path / f"store{rounds}"
+        settings = settings_for(mailbag, mailboxes=(mailbox,))
+        async with open_bridge(store, mailbag, settings=settings) as bridge:
+            await bridge.sync()
+            record = await bridge.store.mailboxes.get(ACCOUNT, MailboxName(mailbox))
+            cur = bridge.tree.root / record.directory / "cur"
+        for number, octets in enumerate(fresh):
+            (cur / f"{number}.me.host:2,S").write_bytes(octets)
+        for _ in range(rng.randint(1, 5)):
+            child = start_sync(store, settings)
+            if not await ended_within(child, rng.uniform(0.05, 1.2)):
+                child.kill()
+                kills += 1
+            child.join()
+        async with open_bridge(store, mailbag, settings=settings) as bridge:
+            await bridge.sync()
+            assert (await bridge.sync()).is_quiet
+            with server_side(mailbag) as server:
+                there = server.digests(mailbox)
+            assert len(there) == 505
+            assert await bridge.digests(mailbox) == there
+
+
+async def ended_within(child, seconds: float) -> bool:
+    """Whether the child ended by itself in that time; the proxy goes on meanwhile."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while loop.time() < end:
+        if child.exitcode is not None:
+            assert child.exitcode == 0, "the child failed by itself"
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+def digests_in_place(store: Path) -> set[str]:
+    tree = store / "mail" / ACCOUNT
+    return {
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for part in ("new", "cur")
+        for path in tree.glob(f"**/{part}/*")
+    }
