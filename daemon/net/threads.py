@@ -5,6 +5,7 @@ Daemon threads, because `getaddrinfo` cannot be interrupted and must not hold up
 """
 
 import asyncio
+import functools
 import queue
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ MOST_THREADS: Final = 8
 """Look-ups beyond this wait in line; each waiter has its own deadline."""
 
 _T = TypeVar("_T")
+_Deliver = Callable[[], None]
 
 
 class DialThreads:
@@ -21,7 +23,7 @@ class DialThreads:
 
     def __init__(self, most: int = MOST_THREADS) -> None:
         self._most = most
-        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Callable[[], _Deliver]] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._started = 0
         self._busy = 0
@@ -42,25 +44,17 @@ class DialThreads:
             if not answer.done():
                 answer.set_exception(error)
 
-        def job() -> None:
+        def job() -> _Deliver:
             try:
                 result = function()
             except Exception as exc:  # noqa: BLE001 - carried over to the waiter, whatever it is
-                self._hand_over(loop, fail, exc)
-            else:
-                self._hand_over(loop, give, result)
+                return functools.partial(_hand_over, loop, fail, exc)
+            return functools.partial(_hand_over, loop, give, result)
 
         self._submit(job)
         return await answer
 
-    @staticmethod
-    def _hand_over(loop: asyncio.AbstractEventLoop, call: Callable[[_T], None], value: _T) -> None:
-        try:
-            loop.call_soon_threadsafe(call, value)
-        except RuntimeError:
-            return  # the loop was closed meanwhile: nobody waits any more
-
-    def _submit(self, job: Callable[[], None]) -> None:
+    def _submit(self, job: Callable[[], _Deliver]) -> None:
         with self._lock:
             self._busy += 1
             must_start = self._busy > self._started and self._started < self._most
@@ -73,12 +67,17 @@ class DialThreads:
 
     def _work(self) -> None:
         while True:
-            job = self._jobs.get()
-            try:
-                job()
-            finally:
-                with self._lock:
-                    self._busy -= 1
+            deliver = self._jobs.get()()
+            with self._lock:
+                self._busy -= 1
+            deliver()
+
+
+def _hand_over(loop: asyncio.AbstractEventLoop, call: Callable[[_T], None], value: _T) -> None:
+    try:
+        loop.call_soon_threadsafe(call, value)
+    except RuntimeError:
+        return  # the loop was closed meanwhile: nobody waits any more
 
 
 DIAL_THREADS: Final = DialThreads()

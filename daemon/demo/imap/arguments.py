@@ -12,6 +12,7 @@ from daemon.model.flags import FlagSet, normalise_flags
 
 T = TypeVar("T")
 _ATOM: Final = re.compile(rb'[^\x00-\x20(){%*"\\\]\x7f]+')
+_TAG: Final = re.compile(rb'[^\x00-\x20(){%*"\\+\x7f]+')
 _ASTRING: Final = re.compile(rb'[^\x00-\x20(){%*"\\\x7f]+')
 _PATTERN: Final = re.compile(rb'[^\x00-\x20(){"\\\x7f]+')
 _QUOTED: Final = re.compile(rb'"((?:[^\x00\r\n"\\]|\\["\\])*)"')
@@ -53,6 +54,12 @@ class Arguments:
         self._at += len(text)
         return True
 
+    def rest(self) -> bytes:
+        """Everything that is left."""
+        rest = self._octets[self._at :]
+        self._at = len(self._octets)
+        return rest
+
     def expect(self, text: bytes) -> None:
         if not self.accept(text):
             raise BadCommand(f"{text.decode()!r} expected")
@@ -65,34 +72,40 @@ class Arguments:
         return self._octets[self._at : self._at + 1]
 
     def atom(self) -> bytes:
-        return self._match(_ATOM, "an atom")[0]
+        return self.match(_ATOM, "an atom")[0]
+
+    def tag(self) -> bytes:
+        """ABNF: tag SP; BadCommand for a line that does not begin with one."""
+        tag = self.match(_TAG, "a tag")[0]
+        self.space()
+        return tag
 
     def word(self) -> str:
         """An atom in capitals."""
         return self.atom().decode("ascii", "replace").upper()
 
     def number(self) -> int:
-        return int(self._match(_NUMBER, "a number")[0])
+        return int(self.match(_NUMBER, "a number")[0])
 
     def sequence_set(self) -> str:
-        return self._match(_SET, "a sequence set")[0].decode("ascii")
+        return self.match(_SET, "a sequence set")[0].decode("ascii")
 
     def astring(self) -> bytes:
         if self.peek() in (b'"', b"{"):
             return self.string()
-        return self._match(_ASTRING, "a string")[0]
+        return self.match(_ASTRING, "a string")[0]
 
     def pattern(self) -> bytes:
         """ABNF: list-mailbox = 1*list-char / string."""
         if self.peek() in (b'"', b"{"):
             return self.string()
-        return self._match(_PATTERN, "a pattern")[0]
+        return self.match(_PATTERN, "a pattern")[0]
 
     def string(self) -> bytes:
         if self.peek() == b'"':
-            quoted = self._match(_QUOTED, "a quoted string")[1]
+            quoted = self.match(_QUOTED, "a quoted string")[1]
             return re.sub(rb"\\(.)", rb"\1", quoted)
-        size = int(self._match(_LITERAL, "a string")[1])
+        size = int(self.match(_LITERAL, "a string")[1])
         octets = self._octets[self._at : self._at + size]
         if len(octets) < size:
             raise BadCommand("a literal is too short")
@@ -121,7 +134,7 @@ class Arguments:
 
     def date_time(self) -> int:
         """ABNF: date-time; seconds since 1970, UTC."""
-        day, month, year, hour, minute, second, sign, zone_hour, zone_minute = self._match(
+        day, month, year, hour, minute, second, sign, zone_hour, zone_minute = self.match(
             _DATE_TIME, "a date and time"
         ).groups()
         offset = timedelta(hours=int(zone_hour), minutes=int(zone_minute))
@@ -134,20 +147,17 @@ class Arguments:
 
     def date(self) -> int:
         """ABNF: date; its midnight in seconds since 1970, UTC."""
-        day, month, year = self._match(_DATE, "a date").groups()
+        day, month, year = self.match(_DATE, "a date").groups()
         try:
             return int(datetime(int(year), _month(month), int(day), tzinfo=UTC).timestamp())
         except ValueError as exc:
             raise BadCommand("no such date") from exc
 
-    def match(self, pattern: re.Pattern[bytes], what: str) -> bytes:
-        """What `pattern` matches here; `what` names it in the refusal."""
-        return self._match(pattern, what)[0]
-
     def _flag(self) -> str:
-        return self._match(_FLAG, "a flag")[0].decode("ascii", "replace")
+        return self.match(_FLAG, "a flag")[0].decode("ascii", "replace")
 
-    def _match(self, pattern: re.Pattern[bytes], what: str) -> re.Match[bytes]:
+    def match(self, pattern: re.Pattern[bytes], what: str) -> re.Match[bytes]:
+        """What `pattern` finds here; `what` names it in the refusal."""
         found = pattern.match(self._octets, self._at)
         if found is None:
             raise BadCommand(f"{what} expected")

@@ -25,7 +25,9 @@ _PLAIN: Final = frozenset(
         "RFC822", "RFC822.HEADER", "RFC822.TEXT",
     }
 )  # fmt: skip
-_SECTION: Final = re.compile(rb"((?:\d+\.)*)(\d+|MIME|HEADER\.FIELDS\.NOT|HEADER\.FIELDS|HEADER|TEXT)?", re.IGNORECASE)
+_SECTION: Final = re.compile(
+    rb"((?:\d+\.)*)(\d+|MIME|HEADER\.FIELDS\.NOT|HEADER\.FIELDS|HEADER|TEXT)?", re.IGNORECASE
+)
 _SHOWN_WHOLE: Final = frozenset({"RFC822", "RFC822.TEXT"})
 
 
@@ -82,7 +84,7 @@ def split_message(octets: bytes) -> tuple[bytes, bytes]:
 
 
 def _name(args: Arguments) -> str:
-    name = args.match(_NAME, "a data item").decode("ascii").upper()
+    name = args.match(_NAME, "a data item")[0].decode("ascii").upper()
     if name not in _PLAIN and name not in _MACROS and name != "BODY.PEEK":
         raise BadCommand(f"unknown data item {name}")
     return name
@@ -95,23 +97,19 @@ def _item(args: Arguments, name: str) -> Item:
         if name == "BODY.PEEK":
             raise BadCommand("a section expected")
         return Item(name=name)
-    numbers, _, last = args.match(_SECTION, "a section").decode("ascii").upper().rpartition(".")
-    while numbers and not numbers.replace(".", "").isdigit():  # HEADER.FIELDS has dots of its own
-        numbers, _, more = numbers.rpartition(".")
-        last = f"{more}.{last}"
-    path = [int(number) for number in numbers.split(".") if number]
-    if last.isdigit():
-        path, last = [*path, int(last)], ""
-    if last == "MIME" and not path:
+    found = args.match(_SECTION, "a section")
+    path = tuple(int(number) for number in (found[1] or b"").split(b".") if number)
+    text = (found[2] or b"").decode("ascii").upper()
+    if text == "MIME" and not path:
         raise BadCommand("MIME belongs to a part")
     fields: list[bytes] = []
-    if last.startswith("HEADER.FIELDS"):
+    if text.startswith("HEADER.FIELDS"):
         args.space()
         fields = args.listed(args.astring)
     args.expect(b"]")
     start, count = _partial(args)
     return Item(
-        name="BODY", part=tuple(path), text=last, fields=tuple(fields), is_section=True,
+        name="BODY", part=path, text=text, fields=tuple(fields), is_section=True,
         is_peek=name == "BODY.PEEK", start=start, count=count,
     )  # fmt: skip
 

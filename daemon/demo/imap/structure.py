@@ -41,8 +41,7 @@ def part_octets(octets: bytes, path: tuple[int, ...]) -> tuple[bytes, bytes] | N
             message = children[number - 1]
         elif number != 1 or message.get_content_type() == "message/rfc822":
             return None
-    whole = message.as_bytes(policy=compat32.clone(linesep="\r\n", max_line_length=0))
-    header, line, body = whole.partition(b"\r\n\r\n")
+    header, line, body = _octets(message).partition(b"\r\n\r\n")
     return header + line, body
 
 
@@ -50,8 +49,9 @@ def _body(message: Message) -> bytes:
     children = _children(message)
     if children:
         return b"(" + b"".join(map(_body, children)) + b" " + _string(message.get_content_subtype()) + b")"
-    text = message.get_payload()
-    content = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else b""
+    payload = message.get_payload()
+    inner = payload[0] if isinstance(payload, list) and payload and isinstance(payload[0], Message) else None
+    content = _octets(inner) if inner else str(payload or "").encode("utf-8", "surrogateescape")
     parameters = message.get_params(header="content-type", unquote=True) or []
     pairs = [_string(key) + b" " + _string(value) for key, value in parameters[1:]]
     parts = [
@@ -63,9 +63,16 @@ def _body(message: Message) -> bytes:
         _string(message.get("Content-Transfer-Encoding", "7bit")),
         b"%d" % len(content),
     ]
-    if message.get_content_maintype() == "text":
+    if inner:
+        header = _octets(inner).partition(b"\r\n\r\n")[0]
+        parts += [envelope(header), _body(inner)]
+    if inner or message.get_content_maintype() == "text":
         parts.append(b"%d" % content.count(b"\n"))
     return b"(" + b" ".join(parts) + b")"
+
+
+def _octets(message: Message) -> bytes:
+    return message.as_bytes(policy=compat32.clone(linesep="\r\n", max_line_length=0))
 
 
 def _children(message: Message) -> list[Message]:

@@ -117,7 +117,7 @@ class BodyFetch:
             self._late_sink = None
         if self._held_bytes <= OUTSTANDING_BYTES and session.error is None:
             session.stream.resume_reading()
-        if not self._arrived and self._chunks:
+        if not self._arrived and (self._chunks or session.error is not None):
             try:
                 await session.stir()
             except MailError:
@@ -139,7 +139,8 @@ class BodyFetch:
         session = self._session
         if self._take_fetch in session.fetch_listeners:
             session.fetch_listeners.remove(self._take_fetch)
-        session.literal_listener = None
+        if session.literal_listener == self._take_literal:  # a later download may have taken the place
+            session.literal_listener = None
         self._drop_sink()
         self._drop_arrived()
         if session.error is None:

@@ -214,6 +214,26 @@ async def test_bye_amid_the_download_keeps_what_came(play):
     assert "shutting down" in str(caught.value)
 
 
+async def test_line_lost_while_nothing_is_in_flight_is_told_after_what_came(play):
+    async def script(part):
+        for _ in range(5):
+            line = await part.reader.readline()
+            await part.say(body(int(line.split()[3]), b"x" * MIB), line.split()[0] + b" OK")
+        await part.say(b"* BYE enough")
+        await part.stay()
+
+    client = await play(script, selected=True, timers=Timers())
+    uids = range(1, 11)
+    bodies = client.fetch_bodies(UidSet(uids), dict.fromkeys(uids, MIB), sink_for=no_sink)
+    got = [(await anext(bodies)).uid]
+    await asyncio.sleep(0.3)
+    assert client.is_lost
+    got += [(await anext(bodies)).uid for _ in range(4)]
+    assert got == [1, 2, 3, 4, 5]
+    with pytest.raises(ConnectionLost):
+        await anext(bodies)
+
+
 async def test_line_cut_inside_a_literal_gives_no_partial_message(play):
     """N1 and N12."""
 
