@@ -49,7 +49,7 @@ async def list_(session: Session, args: Arguments) -> str:
             attributes.append("\\Subscribed")
         session.send(b'* LIST (%s) "/" %s\r\n' % (" ".join(attributes).encode(), wire_string(name)))
         if status_items:
-            session.send(_status_line(session, name, mailbox, status_items))
+            session.send(_status_line(name, mailbox, status_items))
     return "Done"
 
 
@@ -89,7 +89,7 @@ async def status(session: Session, args: Arguments) -> str:
     items = _status_items(session, args)
     args.end()
     mailbox = session.mailbox(wire_name)
-    session.send(_status_line(session, decode_wire_name(wire_name), mailbox, items))
+    session.send(_status_line(decode_wire_name(wire_name), mailbox, items))
     return "Done"
 
 
@@ -273,7 +273,7 @@ def _status_items(session: Session, args: Arguments) -> list[str]:
     return items
 
 
-def _status_line(session: Session, name: str, mailbox: Mailbox, items: list[str]) -> bytes:
+def _status_line(name: str, mailbox: Mailbox, items: list[str]) -> bytes:
     numbers = {
         "MESSAGES": len(mailbox.messages),
         "RECENT": 0,

@@ -16,7 +16,7 @@ async def capability(session: Session, args: Arguments) -> str:
     return "Done"
 
 
-async def noop(session: Session, args: Arguments) -> str:
+async def noop(_session: Session, args: Arguments) -> str:
     args.end()
     return "Done"
 
@@ -29,6 +29,7 @@ async def logout(session: Session, args: Arguments) -> str:
 
 
 async def identify(session: Session, args: Arguments) -> str:
+    args.rest()  # whoever asks is welcome
     session.send(b'* ID ("name" "mailsyncd demo")\r\n')
     return "Done"
 

@@ -4,7 +4,7 @@ RFC 3501 §6.4.4; MODSEQ: RFC 7162 §3.1.5. Text is looked for in the octets as 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from daemon.demo.imap.arguments import Arguments, BadCommand
@@ -46,8 +46,7 @@ def _key(args: Arguments, view: View, depth: int) -> Test:
     if args.peek() == b"(":
         return _all(args.listed(lambda: _key(args, view, depth + 1)))
     if args.peek().isdigit() or args.peek() == b"*":
-        uids = {message.uid for message in view.by_seq(args.sequence_set())}
-        return lambda message: message.uid in uids
+        return _one_of(message.uid for message in view.by_seq(args.sequence_set()))
     name = args.match(_KEY, "a search key")[0].decode("ascii").upper()
     if name == "NOT":
         args.space()
@@ -65,9 +64,9 @@ def _key(args: Arguments, view: View, depth: int) -> Test:
 def _flag_key(name: str) -> Test | None:
     """Keys without an argument; None for one that has one."""
     if name in ("ALL", "OLD"):
-        return lambda message: True
+        return _all(())
     if name in ("NEW", "RECENT"):
-        return lambda message: False
+        return _one_of(())
     is_un = name.startswith("UN") and name[2:] in _FLAGS
     if not is_un and name not in _FLAGS:
         return None
@@ -76,76 +75,74 @@ def _flag_key(name: str) -> Test | None:
 
 
 def _argument_key(name: str, args: Arguments, view: View) -> Test:
+    if name == "UID":
+        args.space()
+        return _one_of(select_numbers(args.sequence_set(), view.uids))
     if name not in _READERS and name not in _FIELDS:
         raise BadCommand(f"unknown search key {name}")
     args.space()
     if name in _FIELDS:
         return _has_field(name.encode(), args.astring())
-    return _READERS[name](args, view)
+    return _READERS[name](args)
 
 
-def _uid(args: Arguments, view: View) -> Test:
-    uids = set(select_numbers(args.sequence_set(), view.uids))
-    return lambda message: message.uid in uids
-
-
-def _keyword(args: Arguments, view: View) -> Test:
+def _keyword(args: Arguments) -> Test:
     flags = args.flags()
     return lambda message: flags <= message.flags
 
 
-def _unkeyword(args: Arguments, view: View) -> Test:
+def _unkeyword(args: Arguments) -> Test:
     flags = args.flags()
     return lambda message: not flags <= message.flags
 
 
-def _since(args: Arguments, view: View) -> Test:
+def _since(args: Arguments) -> Test:
     day = args.date()
     return lambda message: message.internal_date >= day
 
 
-def _before(args: Arguments, view: View) -> Test:
+def _before(args: Arguments) -> Test:
     day = args.date()
     return lambda message: message.internal_date < day
 
 
-def _on(args: Arguments, view: View) -> Test:
+def _on(args: Arguments) -> Test:
     day = args.date()
     return lambda message: day <= message.internal_date < day + _DAY_SECONDS
 
 
-def _larger(args: Arguments, view: View) -> Test:
+def _larger(args: Arguments) -> Test:
     size = args.number()
     return lambda message: len(message.octets) > size
 
 
-def _smaller(args: Arguments, view: View) -> Test:
+def _smaller(args: Arguments) -> Test:
     size = args.number()
     return lambda message: len(message.octets) < size
 
 
-def _header(args: Arguments, view: View) -> Test:
+def _header(args: Arguments) -> Test:
     name = args.astring()
     args.space()
     return _has_field(name, args.astring())
 
 
-def _text(args: Arguments, view: View) -> Test:
+def _text(args: Arguments) -> Test:
     wanted = args.astring().lower()
     return lambda message: wanted in message.octets.lower()
 
 
-def _body(args: Arguments, view: View) -> Test:
+def _body(args: Arguments) -> Test:
     wanted = args.astring().lower()
     return lambda message: wanted in split_message(message.octets)[1].lower()
 
 
-def _mod_seq(args: Arguments, view: View) -> Test:
+def _mod_seq(args: Arguments) -> Test:
     lowest = args.number()
     return lambda message: message.mod_seq >= lowest
 
 
-_READERS: Final[dict[str, Callable[[Arguments, View], Test]]] = {
+_READERS: Final[dict[str, Callable[[Arguments], Test]]] = {
     "BEFORE": _before,
     "BODY": _body,
     "HEADER": _header,
@@ -156,7 +153,6 @@ _READERS: Final[dict[str, Callable[[Arguments, View], Test]]] = {
     "SINCE": _since,
     "SMALLER": _smaller,
     "TEXT": _text,
-    "UID": _uid,
     "UNKEYWORD": _unkeyword,
 }
 
@@ -169,5 +165,10 @@ def _has_field(name: bytes, wanted: bytes) -> Test:
     )
 
 
-def _all(tests: list[Test]) -> Test:
+def _one_of(uids: Iterable[int]) -> Test:
+    wanted = frozenset(uids)
+    return lambda message: message.uid in wanted
+
+
+def _all(tests: Sequence[Test]) -> Test:
     return lambda message: all(test(message) for test in tests)

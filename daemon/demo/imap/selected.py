@@ -11,7 +11,7 @@ from daemon.demo.imap.arguments import Arguments, BadCommand
 from daemon.demo.imap.fetch import Item, answer, read_items
 from daemon.demo.imap.search import read_charset, read_criteria
 from daemon.demo.imap.session import Refused, Session
-from daemon.demo.imap.view import View
+from daemon.demo.imap.view import View, select_numbers
 from daemon.demo.mailbox import Mailbox, StoredMessage
 from daemon.model.flags import DELETED, SEEN, FlagSet
 from daemon.model.uidset import UidSet
@@ -22,7 +22,8 @@ _FEW = 64
 async def fetch(session: Session, args: Arguments, *, by_uid: bool = False) -> str:
     view = session.selected
     args.space()
-    messages = _messages(view, args.sequence_set(), by_uid=by_uid)
+    wanted = args.sequence_set()
+    messages = _messages(view, wanted, by_uid=by_uid)
     args.space()
     items = read_items(args)
     since, wants_vanished = _fetch_modifiers(session, args)
@@ -34,13 +35,13 @@ async def fetch(session: Session, args: Arguments, *, by_uid: bool = False) -> s
     if by_uid and not any(item.name == "UID" for item in items):
         items.insert(0, Item(name="UID"))
     if wants_vanished and since is not None:
-        gone = view.mailbox.gone_since(since)
+        gone = select_numbers(wanted, view.mailbox.gone_since(since))
         if gone:
             session.send(f"* VANISHED (EARLIER) {UidSet(gone)}\r\n".encode())
     sets_seen = not view.is_read_only and any(item.sets_seen for item in items)
     for count, message in enumerate(messages):
-        if since is not None and message.mod_seq <= since:
-            continue
+        if message.uid not in view.mailbox.messages or (since is not None and message.mod_seq <= since):
+            continue  # gone while earlier ones were on their way, or not asked for
         shown = message
         if sets_seen and view.mailbox.set_flags(message.uid, message.flags | {SEEN}):
             shown = view.mailbox.messages[message.uid]
@@ -92,6 +93,8 @@ async def store(session: Session, args: Arguments, *, by_uid: bool = False) -> s
     args.end()
     modified = []
     for message in messages:
+        if message.uid not in view.mailbox.messages:
+            continue  # gone while earlier answers were on their way
         if unchanged_since is not None and message.mod_seq > unchanged_since:
             modified.append(message.uid)
             continue

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from daemon.demo.imap.arguments import BadCommand
 from daemon.demo.imap.view import View
 from daemon.demo.mailbox import Mailbox, User
 from daemon.wire.imap.names import decode_wire_name, encode_wire_name
@@ -71,12 +72,14 @@ class Session:
 
     @property
     def known_user(self) -> User:
-        assert self.user is not None, "the command table lets no one here before login"
+        if self.user is None:
+            raise BadCommand("log in first")
         return self.user
 
     @property
     def selected(self) -> View:
-        assert self.view is not None, "the command table lets no one here without a mailbox"
+        if self.view is None:
+            raise BadCommand("select a mailbox first")
         return self.view
 
     def log_in(self, name: bytes, password: bytes) -> None:
