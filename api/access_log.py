@@ -3,6 +3,7 @@
 Ids, names of accounts and mailboxes, queries and header fields stay out of it.
 """
 
+from http import HTTPStatus
 from typing import Final
 
 import structlog
@@ -21,9 +22,12 @@ class AccessLog(AbstractAccessLogger):
     """Writes `api.answered`."""
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """One answer; `time` is seconds."""
+        """One answer; `time` is seconds. Reads are of interest to nobody but who looks for a fault: a dashboard asks
+        every second.
+        """
         connection = connection_of(request)
-        log.info(
+        is_read = request.method in {"GET", "HEAD"} and response.status < HTTPStatus.INTERNAL_SERVER_ERROR
+        (log.debug if is_read else log.info)(
             "api.answered",
             method=request.method if request.method in _METHODS else "other",
             route=request.get(ROUTE_NAME, "none"),

@@ -26,12 +26,8 @@ class ServiceManager:
         return self._watchdog if self._address else None
 
     def ready(self, status: str) -> None:
-        """The store is open and the API answers."""
+        """The store is open and the API answers; `status` is what `systemctl status` shows."""
         self._send(f"READY=1\nSTATUS={_one_line(status)}")
-
-    def status(self, text: str) -> None:
-        """What `systemctl status` shows."""
-        self._send(f"STATUS={_one_line(text)}")
 
     def alive(self) -> None:
         """Everything that has to move, moves."""

@@ -22,12 +22,10 @@ def test_states_are_told(manager):
     sock, address = manager
     told = ServiceManager({"NOTIFY_SOCKET": address})
     told.ready("2 accounts\nREADY=0")
-    told.status("working")
     told.alive()
     told.stopping()
-    assert [sock.recv(4096).decode() for _ in range(4)] == [
+    assert [sock.recv(4096).decode() for _ in range(3)] == [
         "READY=1\nSTATUS=2 accounts READY=0",
-        "STATUS=working",
         "WATCHDOG=1",
         "STOPPING=1\nSTATUS=Stopping",
     ]

@@ -6,18 +6,22 @@ Everything is in one fresh private directory, which is removed at the end.
 import asyncio
 import shlex
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import click
 
 from daemon import app, process
+from daemon.cli import words
+from daemon.cli.options import complain
+from daemon.demo.mailbox import User
 from daemon.demo.server import DemoServer
-from daemon.model.ids import AccountId
-from daemon.model.message import Message, MessageQuery
-from daemon.model.settings import ImapSettings, PasswordSource, Settings, StoreSettings
+from daemon.model.ids import INBOX, AccountId
+from daemon.model.message import MessageQuery
+from daemon.model.settings import ImapSettings, PasswordSource, Settings, StoreSettings, Tls
 
-FIRST_MAIL_SECONDS: Final = 30.0
+FIRST_PASS_SECONDS: Final = 30.0
 
 
 def run() -> None:
@@ -33,12 +37,13 @@ def run() -> None:
 
 async def _run(home: Path) -> None:
     async with DemoServer() as server:
-        settings = settings_for(server, home)
         ready: asyncio.Future[app.Running] = asyncio.get_running_loop().create_future()
-        async with asyncio.TaskGroup() as group:
-            greeting = group.create_task(_greet(ready, server, home), name="demo:greet")
-            await app.serve(settings, port_fallback=True, on_ready=ready.set_result)
+        greeting = asyncio.create_task(_greet(ready, server, home), name="demo:greet")
+        try:
+            await app.serve(settings_for(server, home), port_fallback=True, on_ready=ready.set_result)
+        finally:
             greeting.cancel()
+            await asyncio.wait({greeting})
 
 
 def settings_for(server: DemoServer, home: Path) -> Settings:
@@ -48,9 +53,9 @@ def settings_for(server: DemoServer, home: Path) -> Settings:
         accounts=tuple(
             ImapSettings(
                 id=AccountId(user.name),
-                host="localhost",
+                host=server.host,
                 port=server.imap_port,
-                ca_file=server.ca_file,
+                tls=Tls.NONE,
                 username=user.name,
                 password=PasswordSource(literal=user.password),
             )
@@ -60,32 +65,45 @@ def settings_for(server: DemoServer, home: Path) -> Settings:
 
 
 async def _greet(ready: asyncio.Future[app.Running], server: DemoServer, home: Path) -> None:
-    """Wait for the first mail and say what there is to see."""
+    """Wait for the first pass and say what there is to see."""
     running = await ready
-    async with asyncio.timeout(FIRST_MAIL_SECONDS), running.control.subscribe_events() as news:
-        while not (found := (await running.control.list_messages(MessageQuery(limit=1))).items):
-            await news.wait(1.0)
-    click.echo("\n".join(greeting(running, server, home, found[0])))
-
-
-def greeting(running: app.Running, server: DemoServer, home: Path, message: Message) -> list[str]:
-    """What there is to see: addresses, the token, and lines that work when pasted into another terminal."""
+    control, user = running.control, server.users[0]
+    try:
+        async with asyncio.timeout(FIRST_PASS_SECONDS), control.subscribe_events() as news:
+            while control.account_status(user.name).last_sync is None:
+                await news.wait(1.0)
+    except TimeoutError:
+        complain("the demo's account is not in step yet; --log-level info tells what holds it up")
+        return
+    newest = await control.list_messages(MessageQuery(account=AccountId(user.name), mailbox=INBOX, limit=1))
     token = running.token_path.read_text(encoding="utf-8").strip()
-    url = running.urls[0]
-    bearer = shlex.quote(f"Authorization: Bearer {token}")
-    user = next(user for user in server.users if user.name == message.account)
-    listing = f"imaps://localhost:{server.imap_port}/{message.mailbox}?ALL"
+    lines = curl_lines(
+        running.urls[0], token, newest.items[0].id, f"imap://{server.host}:{server.imap_port}/INBOX?ALL", user
+    )
+    click.echo("\n".join(greeting(running.urls[0], token, home, control.status().total, lines)))
+
+
+def greeting(url: str, token: str, home: Path, messages: int, lines: Sequence[str]) -> list[str]:
+    """What a person reads first."""
     return [
-        f"The demo runs: {len(server.users)} accounts on a mail server of its own. Ctrl-C ends and removes it.",
+        f"The demo runs, with {words.count(messages, 'message')} and more to come. Ctrl-C ends and removes it.",
         "",
         f"  Status  {url}/v1/status",
         f"  Token   {token}",
         f"  Mail    {home / 'store' / 'mail'}",
         "",
-        "Worth trying in another terminal: the newest mail; one of it deleted; what the mail server has left.",
+        "In another terminal: the newest mail, one of it deleted, and what the mail server has left.",
         "",
-        f"  curl -s -H {bearer} {shlex.quote(f'{url}/v1/messages?limit=5')}",
-        f"  curl -s -X DELETE -H {bearer} {shlex.quote(f'{url}/v1/messages/{message.id}?wait=10')}",
-        f"  curl -s --cacert {server.ca_file} -u {shlex.quote(f'{user.name}:{user.password}')} {shlex.quote(listing)}",
+        *(f"  {line}" for line in lines),
         "",
+    ]
+
+
+def curl_lines(url: str, token: str, message_id: str, listing: str, user: User) -> list[str]:
+    """Commands that work as they stand, in this order: list, delete, and the mail server's own word for it."""
+    header = shlex.quote(f"Authorization: Bearer {token}")
+    return [
+        f"curl -sw '\\n' -H {header} {shlex.quote(f'{url}/v1/messages?limit=5')}",
+        f"curl -sw '\\n' -X DELETE -H {header} {shlex.quote(f'{url}/v1/messages/{message_id}?wait=10')}",
+        f"curl -s -u {shlex.quote(f'{user.name}:{user.password}')} {shlex.quote(listing)}",
     ]

@@ -8,9 +8,9 @@ from daemon.model.passes import PassResult
 _UNITS: Final = ("bytes", "kB", "MB", "GB", "TB")
 
 
-def count(number: int, noun: str, plural: str | None = None) -> str:
+def count(number: int, noun: str) -> str:
     """`1 message`, `10,600 messages`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+    return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
 def size(octets: float) -> str:

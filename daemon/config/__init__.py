@@ -5,6 +5,5 @@ an error or warning.
 """
 
 from daemon.config.load import load_settings
-from daemon.config.locate import find_config
 
-__all__ = ["find_config", "load_settings"]
+__all__ = ["load_settings"]

@@ -3,6 +3,8 @@
 Pure: the same number gives the same letter. Nothing here is anyone's real address (RFC 2606).
 """
 
+# ruff: noqa: RUF001 - letters of other scripts are the point
+
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage

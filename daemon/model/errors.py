@@ -117,7 +117,7 @@ class ConnectionLost(MailError):
 
 
 class TlsFailed(MailError):
-    """The line cannot be trusted. Reasons: tls_expired, tls_hostname, tls_untrusted, tls_handshake,
+    """The line cannot be trusted. Reasons: tls_expired, tls_not_yet_valid, tls_hostname, tls_untrusted, tls_handshake,
     starttls_missing, starttls_injection.
     """
 

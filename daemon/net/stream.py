@@ -7,7 +7,7 @@ loop and for uvloop on Unix. Foreign errors become ours here (`net.foreign`). A 
 
 import asyncio
 import ssl
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 from weakref import WeakKeyDictionary
 
 from daemon.model.errors import ConnectionLost, LocalProtocolError, MailError, TlsFailed
@@ -202,9 +202,11 @@ class Stream(asyncio.BufferedProtocol):
     # Receiving
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - narrows the type; asyncio gives no other
-        transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES - 4 * WRITE_PIECE_BYTES, low=256 * 1024)
-        self._transport = transport
+        # uvloop's transports are no subclasses of asyncio's, they only behave like them.
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(
+            high=WRITE_BUFFER_BYTES - 4 * WRITE_PIECE_BYTES, low=256 * 1024
+        )
         self._shake()
 
     def get_buffer(self, sizehint: int) -> memoryview:

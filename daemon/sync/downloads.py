@@ -246,14 +246,16 @@ class _Run:
         def sink_for(uid: Uid, size: int) -> Sink:
             return filling.sink(entries[uid], size)
 
-        async for body in self._client.fetch_bodies(UidSet(entries), sizes, sink_for=sink_for):
-            entry = entries[body.uid]
-            if body.octets is not None:
-                await filling.take(entry, body.octets)
-            elif not await filling.take_sunk(entry):
-                await self._owner.record_refused(
-                    self._record, entry, body.refusal or "no octets in the answer"
-                )
+        async with contextlib.aclosing(
+            self._client.fetch_bodies(UidSet(entries), sizes, sink_for=sink_for)
+        ) as bodies:
+            async for body in bodies:
+                entry = entries[body.uid]
+                if body.octets is not None:
+                    await filling.take(entry, body.octets)
+                elif not await filling.take_sunk(entry):
+                    refusal = body.refusal or "no octets in the answer"
+                    await self._owner.record_refused(self._record, entry, refusal)
 
     def open_batch(self) -> Batch:
         return self._owner.open_batch(self._record)

@@ -26,7 +26,7 @@ _PLAIN: Final = frozenset(
     }
 )  # fmt: skip
 _SECTION: Final = re.compile(
-    rb"((?:\d+\.)*)(\d+|MIME|HEADER\.FIELDS\.NOT|HEADER\.FIELDS|HEADER|TEXT)?", re.IGNORECASE
+    rb"(\d+(?:\.\d+)*)?(?(1)\.?)(MIME|HEADER\.FIELDS\.NOT|HEADER\.FIELDS|HEADER|TEXT)?", re.IGNORECASE
 )
 _SHOWN_WHOLE: Final = frozenset({"RFC822", "RFC822.TEXT"})
 

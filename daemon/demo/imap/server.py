@@ -42,6 +42,10 @@ class ImapServer:
             self._listener.close()
         await self.drop_clients()
 
+    @property
+    def client_count(self) -> int:
+        return len(self._clients)
+
     async def drop_clients(self) -> None:
         """End every connection without a word."""
         clients = list(self._clients)

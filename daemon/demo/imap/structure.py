@@ -5,19 +5,19 @@ RFC 3501 §7.4.2. BODYSTRUCTURE comes without extension data, which RFC 3501 lea
 """
 
 from email.message import Message
-from email.parser import BytesHeaderParser, BytesParser
+from email.parser import BytesParser, HeaderParser
 from email.policy import compat32
 from email.utils import getaddresses
 from typing import Final
 
 _PARSER: Final = BytesParser(policy=compat32)
-_HEADERS: Final = BytesHeaderParser(policy=compat32)
+_HEADERS: Final = HeaderParser(policy=compat32)
 _SENDERS: Final = ("From", "Sender", "Reply-To")
 
 
 def envelope(header: bytes) -> bytes:
     """ABNF: "(" env-date SP env-subject SP env-from … env-message-id ")"."""
-    message = _HEADERS.parsebytes(header)
+    message = _HEADERS.parsestr(header.decode("utf-8", "surrogateescape"))
     parts = [_nstring(message["Date"]), _nstring(message["Subject"])]
     parts += [_addresses(message, name) or _addresses(message, "From") or b"NIL" for name in _SENDERS]
     parts += [_addresses(message, name) or b"NIL" for name in ("To", "Cc", "Bcc")]

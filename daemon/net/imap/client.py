@@ -4,7 +4,7 @@ It decides nothing about mail. One task uses a client at a time; `wake` may be c
 A lost connection makes every further call raise ConnectionLost; a cancelled command drops the line (IDLE does not).
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from structlog.typing import FilteringBoundLogger
 
@@ -251,7 +251,7 @@ class ImapClient:
 
     def fetch_bodies(
         self, uids: UidSet, sizes: Mapping[Uid, int], *, sink_for: fetching.SinkFor
-    ) -> AsyncIterator[FetchedBody]:
+    ) -> AsyncGenerator[FetchedBody, None]:
         """Every message asked for, once, in order of arrival: octets, an ended sink, or a refusal.
 
         A message that was yielded counts as taken when the next one is asked for; what is under way but not taken

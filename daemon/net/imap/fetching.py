@@ -8,7 +8,7 @@ once more by itself and then given up as a refusal. RFC 9051 §6.4.5; BODY.PEEK[
 
 import functools
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -77,7 +77,7 @@ class BodyFetch:
         self._error: ServerRefused | None = None
         self._is_over = False
 
-    async def run(self) -> AsyncIterator[FetchedBody]:
+    async def run(self) -> AsyncGenerator[FetchedBody, None]:
         """All messages in order of arrival. Closing the iterator early lets what is in flight pass by unread."""
         session = self._session
         session.fetch_listeners.insert(0, self._take_fetch)
