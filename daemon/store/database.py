@@ -39,6 +39,8 @@ def connect(path: Path, *, is_writer: bool) -> Connection:
     """An open connection; a writer's creates the file where it is missing. Raises StoreError."""
 
     def open_file() -> sqlite3.Connection:
+        if is_writer:
+            make_private(path)
         raw = sqlite3.connect(
             path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
         )
@@ -67,6 +69,14 @@ def connect(path: Path, *, is_writer: bool) -> Connection:
     )
     with mapped(path):
         return engine.connect()
+
+
+def make_private(path: Path) -> None:
+    """See to it that the file is there and is nobody else's to read; SQLite gives -wal and -shm the same mode."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError:
+        return  # SQLite meets the same fault and says what it means
 
 
 def raw_connection(connection: Connection) -> sqlite3.Connection:

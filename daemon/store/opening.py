@@ -18,7 +18,7 @@ from sqlalchemy import Connection, delete, func, select
 from daemon.model.clock import Clock
 from daemon.model.errors import StoreError
 from daemon.store import schema, tables_index, tables_state
-from daemon.store.database import begin, connect, disconnect, is_sound, mapped, raw_connection
+from daemon.store.database import begin, connect, disconnect, is_sound, make_private, mapped, raw_connection
 from daemon.store.schema import FileKind, Schema
 from daemon.store.transactions import read_meta, write_meta
 
@@ -263,6 +263,7 @@ def _back_up(connection: Connection, target: Path) -> None:
     """A copy of the open database under `target`, complete or not there at all."""
     staged = target.with_name(target.name + ".new")
     staged.unlink(missing_ok=True)
+    make_private(staged)
     copy = sqlite3.connect(staged, isolation_level=None)
     try:
         raw_connection(connection).backup(copy)
@@ -276,6 +277,7 @@ def _restore(backup: Path, file: Path) -> None:
     for suffix in ("", "-wal", "-shm"):
         file.with_name(file.name + suffix).unlink(missing_ok=True)
     staged = file.with_name(file.name + ".new")
+    make_private(staged)
     source, copy = sqlite3.connect(backup), sqlite3.connect(staged, isolation_level=None)
     try:
         source.backup(copy)

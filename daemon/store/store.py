@@ -243,7 +243,7 @@ class Store:
 
 def _make_directory(path: Path) -> None:
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as error:
         reason = "store_readonly" if isinstance(error, PermissionError) else "store_io"
         raise StoreError(f"{path}: {error.strerror}", reason=reason) from error

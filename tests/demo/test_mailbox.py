@@ -89,7 +89,7 @@ def test_a_mailbox_below_another_brings_those_above_it():
 def test_a_name_that_is_taken_or_none_is_refused(name):
     user = User("a", "b")
     user.create("A")
-    with pytest.raises(ValueError, match="exists|empty"):
+    with pytest.raises(ValueError, match=r"exists|empty"):
         user.create(name)
 
 
@@ -130,5 +130,5 @@ def test_rename_of_inbox_moves_its_mail_only():
 def test_rename_of_nothing_onto_something_or_below_itself_is_refused(old, new):
     user = User("a", "b")
     user.create("A/B")
-    with pytest.raises(ValueError, match="exists|no such|below itself"):
+    with pytest.raises(ValueError, match=r"exists|no such|below itself"):
         user.rename(old, new)

@@ -5,8 +5,9 @@ import hashlib
 
 import pytest
 
-from tests.end_to_end.installation import Login, eventually
+from tests.end_to_end.installation import eventually
 from tests.support import corpus
+from tests.support.proxy import WireProxy
 from tests.support.server_side import server_side
 
 ODD = [
@@ -37,34 +38,32 @@ async def test_deletion_that_is_waited_for_is_gone_on_the_server(installation, m
         assert "message.deleted" in [event["name"] for event in await service.events()]
 
 
-async def test_deletion_asked_while_the_server_is_down_reaches_it_after_a_kill(install, dovecot_factory):
-    server = dovecot_factory()
-    login = Login(server, "ada")
-    server.fill("ada", "INBOX", corpus.small(3))
-    installation = install()
-    installation.add(login)
-    async with installation.running() as service:
-        await service.until_state("idle")
-        victim, *others = await service.messages()
-        server.stop()
-        await service.until_state("offline")
-        answer = await service.ask("DELETE", f"/v1/messages/{victim['id']}?wait=1")
-        assert answer.status == 202, answer
-        assert answer.json["state"] == "pending"
-        assert await service.messages() == others, "what is deleted is not shown any more"
-        await service.kill()
-    async with installation.running() as service:
-        offline = await service.until_state("offline")
-        assert offline["reason"] == "refused"
-        assert await service.messages() == others
-        operation = f"/v1/operations/{answer.json['id']}"
-        assert (await service.get(operation))["state"] == "pending"
-        server.start()
-        await service.post("/v1/accounts/work/reconnect")
-        done = await service.get(f"{operation}?wait=30")
-        assert done["state"] == "done", done
-        with server_side(login) as there:
-            assert there.digests() == sorted(one["sha256"] for one in others)
+async def test_deletion_asked_while_the_server_is_away_reaches_it_after_a_kill(installation, mailbag):
+    mailbag.fill("INBOX", corpus.small(3))
+    async with WireProxy(mailbag.server.imaps_port) as proxy:
+        installation.add(mailbag, port=proxy.port)
+        async with installation.running() as service:
+            await service.until_state("idle")
+            victim, *others = await service.messages()
+            proxy.is_refusing = True
+            await proxy.cut()
+            await service.until_state("offline")
+            answer = await service.ask("DELETE", f"/v1/messages/{victim['id']}?wait=1")
+            assert answer.status == 202, answer
+            assert answer.json["state"] == "pending"
+            assert await service.messages() == others, "what is deleted is not shown any more"
+            await service.kill()
+        async with installation.running() as service:
+            await service.until_state("offline")
+            assert await service.messages() == others
+            operation = f"/v1/operations/{answer.json['id']}"
+            assert (await service.get(operation))["state"] == "pending"
+            proxy.is_refusing = False
+            await service.post("/v1/accounts/work/reconnect")
+            done = await service.get(f"{operation}?wait=30")
+            assert done["state"] == "done", done
+            with server_side(mailbag) as there:
+                assert there.digests() == sorted(one["sha256"] for one in others)
 
 
 async def test_asked_twice_is_done_once(installation, mailbag):

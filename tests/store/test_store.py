@@ -66,7 +66,9 @@ def end(process):
 
 async def test_new_store_is_private_and_has_nothing_to_tell(open_store, store_path):
     store = await open_store()
-    assert stat.S_IMODE(store_path.stat().st_mode) == 0o700
+    assert stat.S_IMODE(store_path.stat().st_mode) == 0o750, "its group may reach the control socket"
+    files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in store_path.iterdir()}
+    assert set(files.values()) == {0o600}, files
     assert (store.generation, store.was_index_rebuilt, store.generation_gap, store.findings) == (
         1,
         False,

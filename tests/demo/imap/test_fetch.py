@@ -65,8 +65,16 @@ def test_part_of_a_plain_message_is_its_text_and_a_missing_part_is_nil():
 
 @pytest.mark.parametrize(
     ("items", "is_seen"),
-    [(b"BODY[]", True), (b"BODY.PEEK[]", False), (b"RFC822", True), (b"RFC822.TEXT", True)]
-    + [(b"RFC822.HEADER", False), (b"FLAGS", False), (b"BODY", False), (b"FAST", False)],
+    [
+        (b"BODY[]", True),
+        (b"BODY.PEEK[]", False),
+        (b"RFC822", True),
+        (b"RFC822.TEXT", True),
+        (b"RFC822.HEADER", False),
+        (b"FLAGS", False),
+        (b"BODY", False),
+        (b"FAST", False),
+    ],
 )
 def test_only_what_shows_text_sets_seen(items, is_seen):
     assert any(item.sets_seen for item in read_items(Arguments(items))) is is_seen
