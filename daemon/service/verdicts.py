@@ -51,7 +51,14 @@ class Verdict:
 
 
 _TRUST_REASONS: Final = frozenset(
-    {"tls_expired", "tls_hostname", "tls_untrusted", "starttls_missing", "starttls_injection"}
+    {
+        "tls_expired",
+        "tls_not_yet_valid",
+        "tls_hostname",
+        "tls_untrusted",
+        "starttls_missing",
+        "starttls_injection",
+    }
 )
 REMEDIES: Final = {
     "auth_failed": "correct the username or password, then reconnect",
@@ -62,6 +69,7 @@ REMEDIES: Final = {
     "timeout": "check the network; the server may be overloaded",
     "not_imap": "check host and port; a captive portal may be in between",
     "tls_expired": "the server's certificate has expired: tell its operator, and check this machine's clock",
+    "tls_not_yet_valid": "the server's certificate is not valid yet: check this machine's clock",
     "tls_hostname": "the certificate is for another name: check host",
     "tls_untrusted": "the certificate's issuer is not trusted here: set ca_file if the server is yours",
     "tls_handshake": "check port and tls: this port may expect another kind of connection",

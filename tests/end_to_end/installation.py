@@ -286,8 +286,9 @@ class Installation:
         try:
             async with asyncio.timeout(seconds):
                 out, err = await process.communicate()
-        except TimeoutError:
-            process.kill()
+        except BaseException:
+            if process.returncode is None:
+                process.kill()
             await process.communicate()
             raise
         self.said += [out, err]
@@ -295,14 +296,14 @@ class Installation:
         return Done(process.returncode, out.decode(), err.decode())
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[Service]:
+    async def running(self, *more: str) -> AsyncIterator[Service]:
         """`mailsyncd run`, ready; killed with the block unless it has ended before."""
         self.write_config()
         self._logs += 1
         log = self.home / f"run{self._logs}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                self.arguments("run"),
+                self.arguments("run", *more),
                 cwd=ROOT,
                 env=self.env,
                 stdin=subprocess.DEVNULL,
@@ -320,8 +321,5 @@ class Installation:
     def files(self, account: str = "work", mailbox: str = "") -> dict[str, Path]:
         """Message files by unique name; `mailbox` is the directory's name, "" the INBOX."""
         directory = self.store / "mail" / account / mailbox
-        return {
-            path.name.partition(":")[0]: path
-            for part in ("new", "cur")
-            for path in (directory / part).iterdir()
-        }
+        paths = [*directory.glob("new/*"), *directory.glob("cur/*")]
+        return {path.name.partition(":")[0]: path for path in paths}

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import trustme
@@ -20,8 +21,8 @@ _LOGIN = re.compile(rb"^\S+ (?:AUTHENTICATE|LOGIN) ", re.MULTILINE | re.IGNORECA
 
 FIVE_MISTAKES = """
 [store]
-path = 7
-pathh = "x"
+path = "store"
+gruop = "mail"
 
 [api]
 listen = ["0.0.0.0:8420"]
@@ -43,19 +44,19 @@ password = "pw"
 async def test_five_mistakes_are_five_lines_and_exit_2(install):
     installation = install()
     installation.write_config = lambda: None  # this one is written by hand
-    installation.config.write_text(FIVE_MISTAKES.replace("path = 7\n", ""), encoding="utf-8")
+    installation.config.write_text(FIVE_MISTAKES, encoding="utf-8")
     installation.config.chmod(0o600)
     for command in ("run", "sync", "check", "status"):
         done = await installation.call(command)
         assert done.code == 2, done
         lines = done.err.splitlines()
-        keys = ["store.pathh", "api.listen", "accounts.work.port", "accounts.work.password", "accounts.Home"]
+        keys = ["store.gruop", "api.listen", "accounts.work.port", "accounts.work.password", "accounts.Home"]
         assert len(lines) == len(keys), done.err
         for key, line in zip(keys, lines, strict=True):
             assert str(installation.config) in line
             assert key in line
             assert line.count(";") >= 1, "each says what to do"
-        assert "did you mean path?" in lines[0]
+        assert "did you mean group?" in lines[0]
         assert done.out == ""
 
 
@@ -140,13 +141,12 @@ async def test_each_setback_has_its_own_reason_and_the_others_go_on(installation
     ours = trustme.CA()
     ca_file = installation.home / "ours.pem"
     ours.cert_pem.write_to_path(ca_file)
-    import datetime
-
-    yesterday = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    now, day = datetime.now(UTC), timedelta(days=1)
     async with (
         impostor("mail.example.com", ours) as (other_name, told_other),
         impostor("localhost", trustme.CA()) as (other_issuer, told_issuer),
-        impostor("localhost", ours, not_after=yesterday) as (expired, told_expired),
+        impostor("localhost", ours, not_before=now - 3 * day, not_after=now - day) as (expired, told_expired),
+        impostor("localhost", ours, not_before=now + day) as (early, told_early),
     ):
         trusting = {"ca_file": str(ca_file)}
         expected = {
@@ -154,6 +154,7 @@ async def test_each_setback_has_its_own_reason_and_the_others_go_on(installation
             "system": ({"ca_file": None}, "error", "tls_untrusted"),
             "hostname": ({"port": other_name, **trusting}, "error", "tls_hostname"),
             "expired": ({"port": expired, **trusting}, "error", "tls_expired"),
+            "early": ({"port": early, **trusting}, "error", "tls_not_yet_valid"),
             "plain": ({"port": mailbag.server.imap_port}, "error", "tls_handshake"),
             "refused": ({"port": free_ports(1)[0]}, "offline", "refused"),
             "dns": ({"host": "mail.invalid"}, "offline", "dns"),
@@ -184,7 +185,7 @@ async def test_each_setback_has_its_own_reason_and_the_others_go_on(installation
             for _, _, reason in expected.values():
                 assert reason in (await installation.call("status", "--json")).out
             assert "ca_file" in shown.out, "what to do stands there"
-        assert not any([*told_other, *told_issuer, *told_expired]), "not an octet over a line without trust"
+        assert not any([*told_other, *told_issuer, *told_expired, *told_early]), "not an octet over a line without trust"
 
 
 @pytest.mark.parametrize("secret", ["", "group-readable"])

@@ -24,6 +24,7 @@ CASES = [
     (RemoteProtocolError("nonsense"), E.LINE_LOST, Wait.BACKOFF, "protocol"),
     (ServerRefused("later", status="NO", code="UNAVAILABLE"), E.LINE_LOST, Wait.BACKOFF, "refused"),
     (TlsFailed("expired", reason="tls_expired"), E.FAULTED, Wait.TRUST, "tls_expired"),
+    (TlsFailed("early", reason="tls_not_yet_valid"), E.FAULTED, Wait.TRUST, "tls_not_yet_valid"),
     (TlsFailed("name", reason="tls_hostname"), E.FAULTED, Wait.TRUST, "tls_hostname"),
     (TlsFailed("issuer", reason="tls_untrusted"), E.FAULTED, Wait.TRUST, "tls_untrusted"),
     (TlsFailed("none", reason="starttls_missing"), E.FAULTED, Wait.TRUST, "starttls_missing"),

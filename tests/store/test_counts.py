@@ -104,9 +104,13 @@ async def test_counts_stay_true_through_any_changes(open_store):
             if counts.total
         }
         assert shown == await counted(store), step
-    before = store.counts_of(WORK)
     await store.close()
-    assert (await open_store()).counts_of(WORK) == before
+    # Opening lays pending wishes over the index again, so the numbers may be others than before; they must be true.
+    store = await open_store()
+    there = await counted(store)
+    total = sum(total for (account, _), (total, _) in there.items() if account == WORK)
+    unread = sum(unread for (account, _), (_, unread) in there.items() if account == WORK)
+    assert store.counts_of(WORK) == MailboxCounts(total=total, unread=unread)
 
 
 async def test_counts_are_counted_again_after_an_unclean_end(open_store):

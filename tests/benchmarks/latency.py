@@ -1,0 +1,182 @@
+"""How soon a message that arrives in INBOX is here: from the octets of its announcement to file and event.
+
+    python tests/benchmarks/latency.py --messages 40
+
+`mailsyncd run` stands behind a proxy in this process, so all times are of one clock: LMTP delivery begun, `* n EXISTS`
+passing the proxy, the file in new/ (looked for every half millisecond), `message.new` on the event stream.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import smtplib
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import aiohttp
+
+from tests.benchmarks import measuring
+from tests.benchmarks.measuring import USER
+from tests.support.dovecot import Dovecot, temporary_home
+from tests.support.proxy import WireProxy
+
+PATIENCE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Times:
+    """One message's way, in seconds of one clock."""
+
+    sent: float
+    announced: float
+    file: float
+    event: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=40)
+    options = parser.parse_args()
+    with measuring.working_place() as place, temporary_home() as home:
+        server = Dovecot(home)
+        server.start()
+        try:
+            measuring.fill(server, "INBOX", 100, seed=1)
+            times = asyncio.run(_measure(place, server, options.messages))
+        finally:
+            server.stop()
+    print(_report(times))
+
+
+async def _measure(place: Path, server: Dovecot, count: int) -> list[Times]:
+    store = place / "store"
+    async with WireProxy(server.imap_port) as proxy:
+        account = f'host = "127.0.0.1"\nport = {proxy.port}\ntls = "none"\n'
+        config = measuring.write_config(place / "config.toml", store=store, server=server, account=account)
+        async with _service(config, place), _http(store) as http:
+            await _until_idle(http)
+            async with http.get("/v1/events", headers={"Accept": "text/event-stream"}) as stream:
+                return [await _one(number, proxy, server, store, http, stream) for number in range(count)]
+
+
+@contextlib.asynccontextmanager
+async def _service(config: Path, place: Path) -> AsyncIterator[None]:
+    with (place / "service.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "daemon", "run", "--config", str(config)],
+            cwd=measuring.ROOT,
+            env=measuring.environment(place),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            if code := await asyncio.to_thread(process.wait, 10):
+                print(f"the service ended with {code}", file=sys.stderr)
+
+
+@contextlib.asynccontextmanager
+async def _http(store: Path) -> AsyncIterator[aiohttp.ClientSession]:
+    """The control socket, once it is there: the same routes, no token."""
+    path = store / "control.sock"
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not path.exists():
+            await asyncio.sleep(0.05)
+    connector = aiohttp.UnixConnector(str(path))
+    timeout = aiohttp.ClientTimeout(total=None)
+    async with aiohttp.ClientSession("http://localhost", connector=connector, timeout=timeout) as session:
+        yield session
+
+
+async def _until_idle(http: aiohttp.ClientSession) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            async with http.get("/v1/accounts/work/health") as answer:
+                if answer.status == 200 and (await answer.json())["state"] == "idle":
+                    return
+            await asyncio.sleep(0.05)
+
+
+async def _one(
+    number: int,
+    proxy: WireProxy,
+    server: Dovecot,
+    store: Path,
+    http: aiohttp.ClientSession,
+    stream: aiohttp.ClientResponse,
+) -> Times:
+    await _until_idle(http)
+    await asyncio.sleep(random.uniform(0.3, 0.6))
+    new = store / "mail" / "work" / "new"
+    before = set(os.listdir(new))
+    starts = [len(session.to_client) for session in proxy.sessions]
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.TaskGroup() as group:
+            file = group.create_task(asyncio.to_thread(_appeared, new, before))
+            event = group.create_task(_heard(stream))
+            sent = time.monotonic()
+            group.create_task(asyncio.to_thread(_deliver, server, number))
+    found = [
+        session.time_of(b" EXISTS\r\n", start=start)
+        for session, start in zip(proxy.sessions, starts, strict=True)
+    ]
+    announced = min(when for when in found if when is not None)
+    return Times(sent=sent, announced=announced, file=file.result(), event=event.result())
+
+
+def _deliver(server: Dovecot, number: int) -> None:
+    text = f"From: a@example.org\r\nSubject: message {number}\r\n\r\n" + "Some text.\r\n" * 200
+    with smtplib.LMTP("127.0.0.1", server.lmtp_port) as lmtp:
+        lmtp.sendmail("a@example.org", [USER], text)
+
+
+def _appeared(directory: Path, before: set[str]) -> float:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while set(os.listdir(directory)) == before and time.monotonic() < deadline:
+        time.sleep(0.0005)
+    return time.monotonic()
+
+
+async def _heard(stream: aiohttp.ClientResponse) -> float:
+    """When the next `message.new` came in."""
+    async for line in stream.content:
+        if line.strip() == b"event: message.new":
+            return time.monotonic()
+    raise ConnectionError("the event stream ended")
+
+
+def _report(times: list[Times]) -> str:
+    ways = {
+        "delivery begun to announcement (the server's own)": [one.announced - one.sent for one in times],
+        "announcement to file": [one.file - one.announced for one in times],
+        "announcement to event": [one.event - one.announced for one in times],
+        "delivery begun to file": [one.file - one.sent for one in times],
+    }
+    rows = [
+        [
+            name,
+            f"{measuring.median(values) * 1000:.1f}",
+            f"{min(values) * 1000:.1f}",
+            f"{max(values) * 1000:.1f}",
+        ]
+        for name, values in ways.items()
+    ]
+    return measuring.table([f"{len(times)} messages", "median ms", "min ms", "max ms"], rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""What the benchmarks share: a server full of mail, a child process measured to its end, figures in columns."""
+
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support import corpus
+from tests.support.dovecot import PASSWORD, Dovecot, temporary_home
+
+USER = "bench"
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One process from start to end."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float
+
+
+def measure(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> Run:
+    """Run a command to its end; what it says goes to `log`, and is shown if it fails."""
+    os.sync()  # what the run before left unwritten is not this run's burden
+    with log.open("wb") as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            argv, cwd=ROOT, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(
+            f"{' '.join(argv)} ended with {process.returncode}:\n{log.read_text(errors='replace')[-4000:]}"
+        )
+    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def environment(home: Path) -> dict[str, str]:
+    """As an installed command has it: modules compiled beforehand, nothing of the caller's Python settings."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "PYTHONPYCACHEPREFIX": str(home / "pycache"),
+    }
+
+
+def write_config(path: Path, *, store: Path, server: Dovecot, account: str = "") -> Path:
+    """A configuration with the benchmark's account; `account` holds settings of it that differ."""
+    settings = account or f'host = "localhost"\nport = {server.imaps_port}\nca_file = "{server.ca_file}"\n'
+    path.write_text(
+        f'[store]\npath = "{store}"\n[api]\nlisten = ["127.0.0.1:0"]\n[accounts.work]\nprotocol = "imap"\n'
+        f'username = "{USER}"\npassword = "{PASSWORD}"\n{settings}',
+        encoding="utf-8",
+    )
+    path.chmod(0o600)
+    return path
+
+
+@contextlib.contextmanager
+def filled_server(count: int) -> Iterator[tuple[Dovecot, int]]:
+    """A Dovecot whose user has `count` messages in the corpus's mailboxes, and how many octets they are."""
+    with temporary_home() as home:
+        server = Dovecot(home)
+        server.start()
+        total = 0
+        try:
+            for seed, (name, share) in enumerate(corpus.spread(count).items(), start=1):
+                total += fill(server, name, share, seed)
+            yield server, total
+        finally:
+            server.stop()
+
+
+def fill(server: Dovecot, mailbox: str, count: int, seed: int) -> int:
+    """Deliver `count` messages; how many octets they are."""
+    sizes = []
+
+    def counted() -> Iterator[bytes]:
+        for octets in corpus.messages(count, seed=seed):
+            sizes.append(len(octets))
+            yield octets
+
+    server.fill(USER, mailbox, counted())
+    return sum(sizes)
+
+
+@contextlib.contextmanager
+def working_place() -> Iterator[Path]:
+    """A directory on the disk that is measured; $TMPDIR chooses another."""
+    with tempfile.TemporaryDirectory(prefix="mailsyncd-bench-") as place:
+        yield Path(place)
+
+
+def median(values: Sequence[float]) -> float:
+    return statistics.median(values)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Text in columns, numbers to the right."""
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    lines = [
+        "  ".join(
+            text.ljust(width) if column == 0 else text.rjust(width)
+            for column, (text, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in [head, ["-" * width for width in widths], *rows]
+    ]
+    return "\n".join(lines)
