@@ -5,7 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 TESTS ?= tests
-MINUTES ?= 60
 
 .PHONY: run test check format bench clean help prerequisites
 
@@ -17,7 +16,7 @@ run: $(STAMPS)/run ## Run the service on its embedded demo accounts
 
 test: $(STAMPS)/dev ## Set up and run all tests
 	@.ci/servers
-	$(BIN)/python -m pytest $(TESTS)
+	@.ci/within $(BIN)/python -m pytest $(TESTS)
 
 check: $(STAMPS)/dev ## Format, lint, types, import floors
 	$(BIN)/ruff format --check .
@@ -30,7 +29,9 @@ format: $(STAMPS)/dev ## Format and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 bench: $(STAMPS)/dev ## Compare the first download with mbsync (needs isync)
-	$(BIN)/python tests/benchmarks/first_download.py
+	@.ci/servers
+	@.ci/within $(BIN)/python tests/benchmarks/first_download.py
+	@.ci/within $(BIN)/python tests/benchmarks/latency.py
 
 clean: ## Remove everything that was made
 	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

@@ -110,7 +110,9 @@ class Throttled(ServerRefused):
 
 
 class ConnectionLost(MailError):
-    """The line is gone, or never came to be. Reasons: dns, refused, unreachable, timeout, closed, not_imap, too_slow."""
+    """The line is gone, or never came to be. Reasons: dns, refused, unreachable, timeout, closed, not_imap, too_slow,
+    compress_broken.
+    """
 
     retry = Retry.RECONNECT
     default_reason = "closed"

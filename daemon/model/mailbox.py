@@ -24,7 +24,8 @@ class RemoteMailbox:
     """One line of LIST, with STATUS where it was asked for.
 
     `wire_name` is the name exactly as the server wrote it (after unquoting); commands use it, so a name we cannot
-    decode still works. Numbers are None where the server did not say.
+    decode still works. Numbers are None where the server did not say. `old_wire_name` is the name it had before, told by
+    a server that renamed it (OLDNAME). `has_children` is None where LIST did not say.
     """
 
     name: MailboxName
@@ -38,6 +39,8 @@ class RemoteMailbox:
     highest_mod_seq: ModSeq | None = None
     message_count: int | None = None
     mailbox_id: str | None = None
+    has_children: bool | None = None
+    old_wire_name: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,13 +84,18 @@ class LocalView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteEntry:
-    """One message on the server. `internal_date` is seconds since 1970, UTC; `size` is RFC822.SIZE as it was said."""
+    """One message on the server. `internal_date` is seconds since 1970, UTC; `size` is RFC822.SIZE as it was said.
+
+    `email_id` is the server's own name for these octets, the same in every mailbox (EMAILID, X-GM-MSGID); evidence of a
+    move where it is known.
+    """
 
     uid: Uid
     flags: FlagSet
     size: int | None = None
     internal_date: int | None = None
     mod_seq: ModSeq | None = None
+    email_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

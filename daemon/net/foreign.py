@@ -138,3 +138,15 @@ def _map_handshake_error(error: ssl.SSLError, host: str) -> TlsFailed:
     return TlsFailed(
         f"the TLS handshake with {host} failed: {words or 'no reason given'}", reason="tls_handshake"
     )
+
+
+def again(error: MailError) -> MailError:
+    """A fresh exception that says the same, so that each waiter raises its own and tracebacks do not pile up."""
+    if isinstance(error, TlsFailed):
+        fresh: MailError = TlsFailed(str(error), reason=error.reason, remedy=error.remedy)
+    elif isinstance(error, ConnectionLost):
+        fresh = ConnectionLost(str(error), reason=error.reason, remedy=error.remedy)
+    else:
+        fresh = ConnectionLost(f"the connection was given up: {error}", reason="closed", remedy=error.remedy)
+    fresh.__cause__ = error
+    return fresh

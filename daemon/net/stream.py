@@ -1,4 +1,4 @@
-"""One line to a server: TCP, TLS, deadlines and back-pressure. It knows octets and time, and no protocol.
+"""One line to a server: TCP, TLS, deflate, deadlines and back-pressure. It knows octets and time, and no protocol.
 
 Octets go to a `Receiver` as a view into a buffer that all lines of one loop share; the receiver copies what it keeps.
 That relies on `get_buffer`, the read and `buffer_updated` running without a gap, which holds for asyncio's selector
@@ -7,59 +7,26 @@ loop and for uvloop on Unix. Foreign errors become ours here (`net.foreign`). A 
 
 import asyncio
 import ssl
-from typing import Final, Protocol, cast
-from weakref import WeakKeyDictionary
+from typing import Final, cast
 
 from daemon.model.errors import ConnectionLost, LocalProtocolError, MailError, TlsFailed
 from daemon.model.settings import Tls
 from daemon.net import foreign
+from daemon.net.buffers import buffers_of
 from daemon.net.deadlines import DEFAULT_TIMERS, Deadlines, Timers
+from daemon.net.deflate import Deflate
 from daemon.net.dialling import dial
 from daemon.net.endpoint import Endpoint
-from daemon.net.tls import RECORD_ROOM, TlsPump, load_context
+from daemon.net.foreign import again
+from daemon.net.receiver import Receiver
+from daemon.net.tls import TlsPump, load_context
 
-RECEIVE_BYTES: Final = 256 * 1024
+__all__ = ["WRITE_BUFFER_BYTES", "WRITE_PIECE_BYTES", "Receiver", "Stream", "again"]
+
 WRITE_BUFFER_BYTES: Final = 1024 * 1024
 """Most octets waiting to be sent (faults.md N6); a writer beyond it waits in `drain`."""
 
 WRITE_PIECE_BYTES: Final = 64 * 1024
-
-
-class Receiver(Protocol):
-    """Takes what arrives. `receive` may raise a MailError, which ends the line with that error."""
-
-    @property
-    def is_inside_unit(self) -> bool:
-        """Whether a line or literal has begun and is not complete: then the progress floor holds."""
-        ...
-
-    def receive(self, data: memoryview) -> None:
-        """Octets as they came; the view is void after the call."""
-        ...
-
-    def lose(self, error: MailError) -> None:
-        """The line is gone; called once, nothing follows."""
-        ...
-
-
-class _Buffers:
-    """Receive buffers of one loop: what the socket gave, and its plaintext."""
-
-    __slots__ = ("cipher", "plain")
-
-    def __init__(self) -> None:
-        self.cipher = memoryview(bytearray(RECEIVE_BYTES))
-        self.plain = memoryview(bytearray(RECEIVE_BYTES + RECORD_ROOM))
-
-
-_buffers: WeakKeyDictionary[asyncio.AbstractEventLoop, _Buffers] = WeakKeyDictionary()
-
-
-def _buffers_of(loop: asyncio.AbstractEventLoop) -> _Buffers:
-    found = _buffers.get(loop)
-    if found is None:
-        found = _buffers[loop] = _Buffers()
-    return found
 
 
 class Stream(asyncio.BufferedProtocol):
@@ -72,11 +39,12 @@ class Stream(asyncio.BufferedProtocol):
         self._endpoint = endpoint
         self._timers = timers
         self._receiver = receiver
-        self._buffers = _buffers_of(self._loop)
+        self._buffers = buffers_of(self._loop)
         self._transport: asyncio.Transport | None = None
         self._context = context
         self._pump: TlsPump | None = None
         self._shaking: asyncio.Future[None] | None = None
+        self._deflate: Deflate | None = None
         if endpoint.tls is Tls.IMPLICIT:
             self._prepare_tls()
         self._room: asyncio.Event = asyncio.Event()
@@ -199,6 +167,25 @@ class Stream(asyncio.BufferedProtocol):
         if is_done:
             shaking.set_result(None)
 
+    # Deflate
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether both sides deflate."""
+        return self._deflate is not None
+
+    def start_compression(self, already: bytes = b"") -> None:
+        """Deflate from the next octet on (RFC 4978 §3). `already`: octets of that kind that came with the server's consent.
+
+        The caller has made sure that nothing before it is still to be read or written.
+        """
+        self._check()
+        if self._deflate is not None:
+            raise LocalProtocolError("the line is compressed already")
+        self._deflate = Deflate()
+        if already:
+            self._deliver(memoryview(already))
+
     # Receiving
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -261,6 +248,29 @@ class Stream(asyncio.BufferedProtocol):
             self._lose(foreign.map_line_error(None))
 
     def _deliver(self, data: memoryview) -> None:
+        if self._deflate is None:
+            self._hand_over(data)
+        else:
+            self._deflate.feed(data)
+            self._inflate()
+
+    def _inflate(self) -> None:
+        """Hand over what can be inflated; a reader that pauses keeps the rest deflated."""
+        try:
+            while self._deflate is not None and self._is_reading and self._error is None:
+                piece = self._deflate.read()
+                if not piece:
+                    break
+                self._hand_over(memoryview(piece))
+        except ConnectionLost as exc:
+            self._lose(exc)
+
+    def _go_on(self) -> None:
+        self._inflate()
+        if self._is_reading and self._transport is not None and self._error is None:
+            self._transport.resume_reading()
+
+    def _hand_over(self, data: memoryview) -> None:
         try:
             self._receiver.receive(data)
         except MailError as exc:
@@ -293,7 +303,10 @@ class Stream(asyncio.BufferedProtocol):
         if not self._is_reading and self._transport is not None and self._error is None:
             self._is_reading = True
             self._deadlines.resume()
-            self._transport.resume_reading()
+            if self._deflate is None:
+                self._transport.resume_reading()
+            else:
+                self._loop.call_soon(self._go_on)  # not from here: the receiver is in the middle of something
 
     # Sending
 
@@ -303,6 +316,8 @@ class Stream(asyncio.BufferedProtocol):
         transport = self._transport
         if transport is None:
             raise ConnectionLost("the connection is closed", reason="closed")
+        if self._deflate is not None:
+            data = self._deflate.pack(data)
         if self._pump is not None:
             self._pump.encrypt(data)
             self._flush()
@@ -379,15 +394,3 @@ class Stream(asyncio.BufferedProtocol):
             self._transport.abort()
         self._room.set()
         self._receiver.lose(error)
-
-
-def again(error: MailError) -> MailError:
-    """A fresh exception that says the same, so that each waiter raises its own and tracebacks do not pile up."""
-    if isinstance(error, TlsFailed):
-        fresh: MailError = TlsFailed(str(error), reason=error.reason, remedy=error.remedy)
-    elif isinstance(error, ConnectionLost):
-        fresh = ConnectionLost(str(error), reason=error.reason, remedy=error.remedy)
-    else:
-        fresh = ConnectionLost(f"the connection was given up: {error}", reason="closed", remedy=error.remedy)
-    fresh.__cause__ = error
-    return fresh

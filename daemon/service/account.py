@@ -21,6 +21,7 @@ from daemon.model.settings import ImapSettings
 from daemon.model.states import AccountState, AccountStatus, WatchMode
 from daemon.service.gate import Gate
 from daemon.service.jobs import JobBook
+from daemon.service.local_watch import LocalWatch
 from daemon.service.login import Connect, Login, ReadPassword
 from daemon.service.login_guard import LoginGuard
 from daemon.service.pace import Pace
@@ -79,6 +80,9 @@ class AccountRunner:
             account=settings.id, protocol=settings.protocol, clock=clock, log=log, announce=announce
         )
         self._wakes = Wakes()
+        self._local_watch = LocalWatch(
+            settings=settings, store=store, tree=tree, wakes=self._wakes, clock=clock, log=log
+        )
         self._pulse = Pulse(clock)
         self._guard = LoginGuard(store=store, account=settings.id, clock=clock, attempts=pace.login_attempts)
         self._waits = Waits(pace=pace, clock=clock, random=random)
@@ -237,15 +241,19 @@ class AccountRunner:
             self._is_paused = stored is not None
         if self._standing.state is AccountState.ERROR and not self._is_paused:
             self._standing.apply(AccountEvent.RESTARTED)
-        while True:
-            self._attention.clear()
-            if self._is_paused:
-                await self._rest()
-            elif await self._is_time():
-                await self._attempt()
+        try:
+            while True:
+                self._attention.clear()
+                if self._is_paused:
+                    await self._rest()
+                elif await self._is_time():
+                    await self._attempt()
+        finally:
+            await self._local_watch.stop()
 
     async def _rest(self) -> None:
         self._pulse.rest()
+        await self._local_watch.stop()
         self._standing.apply(AccountEvent.PAUSED)
         self._jobs.finish(self._jobs.begin(self.account, JobKind.PAUSE))
         self._fail_waiting(MailError("the account is paused", reason="paused"))
@@ -289,6 +297,7 @@ class AccountRunner:
                 store=self._store,
                 engine=engine,
                 login=self._login,
+                local_watch=self._local_watch,
                 standing=self._standing,
                 wakes=self._wakes,
                 jobs=self._jobs,

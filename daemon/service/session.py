@@ -24,6 +24,7 @@ from daemon.model.settings import ImapSettings
 from daemon.model.states import WatchMode
 from daemon.net.imap.client import IdleEnd, ImapClient, Selection
 from daemon.service.jobs import JobBook
+from daemon.service.local_watch import LocalWatch
 from daemon.service.login import Login
 from daemon.service.pace import Pace
 from daemon.service.pulse import Pulse
@@ -51,6 +52,7 @@ class ImapSession:
         store: Store,
         engine: ImapSync,
         login: Login,
+        local_watch: LocalWatch,
         standing: Standing,
         wakes: Wakes,
         jobs: JobBook,
@@ -64,6 +66,7 @@ class ImapSession:
         self._store = store
         self._engine = engine
         self._login = login
+        self._local_watch = local_watch
         self._standing = standing
         self._wakes = wakes
         self._jobs = jobs
@@ -163,13 +166,18 @@ class ImapSession:
         self._pulse.expect(self._pace.pass_silence_seconds, _bytes_of(client))
         self._is_working, self._is_told = True, False
         try:
-            if agenda.may_be_local:
+            if agenda.is_distrustful:
                 self._engine.note_local_change()
             if agenda.only is None:
+                await self._local_watch.ensure()
                 result = await run_to_quiescence(self._engine, client, passes_limit=self._pace.passes_limit)
+                await self._local_watch.refresh()
             else:
                 # What changes meanwhile is heard on the line and ends the next IDLE at once: one pass is enough.
                 result = await self._engine.run_pass(client, only=agenda.only)
+                if result.moved:
+                    # A move goes by itself; what else was changed about the message shows against its new place.
+                    result = result.plus(await self._engine.run_pass(client, only=agenda.only))
         except MailError as exc:
             self.broken_job = job
             self._tell(EventName.SYNC_FAILED, {"reason": exc.reason, "detail": str(exc)})
@@ -290,6 +298,7 @@ class ImapSession:
     def _show_watch(self, mode: WatchMode) -> None:
         held = self._engine.held
         refusal = self._idle_refusal
+        local = self._local_watch.report
         if held:
             self._standing.apply(
                 AccountEvent.HELD,
@@ -297,12 +306,12 @@ class ImapSession:
                 detail=f"deletions in {len(held)} mailboxes are held back: {', '.join(sorted(held)[:5])}",
                 remedy="look at them, then approve or restore",
             )
-        elif mode is WatchMode.IDLE:
-            self._standing.apply(AccountEvent.IDLING)
-        elif refusal is not None:
-            self._standing.apply(AccountEvent.POLLING, reason="idle_refused", detail=str(refusal))
+            return
+        event = AccountEvent.IDLING if mode is WatchMode.IDLE else AccountEvent.POLLING
+        if refusal is not None and mode is WatchMode.POLL:
+            self._standing.apply(event, reason="idle_refused", detail=str(refusal))
         else:
-            self._standing.apply(AccountEvent.POLLING)
+            self._standing.apply(event, reason=local.reason, detail=local.detail, remedy=local.remedy)
 
 
 def _differs(selection: Selection, record: MailboxRecord) -> bool:

@@ -21,8 +21,10 @@ class WakeReason(StrEnum):
     REQUEST = "request"
 
 
-LOCAL_REASONS: Final = frozenset({WakeReason.LOCAL, WakeReason.REQUEST})
-"""Reasons to look at directories whose stamp says that nothing changed. An operation is found by itself."""
+DISTRUSTFUL_REASONS: Final = frozenset({WakeReason.REQUEST})
+"""Reasons to look even at directories whose stamp says that nothing changed. What a watch has seen shows in the stamp,
+and an operation is found by itself; a person who asks may know better.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,9 @@ class Agenda:
         return self.only is None
 
     @property
-    def may_be_local(self) -> bool:
-        """Whether something on our side may have changed."""
-        return bool(self.reasons & LOCAL_REASONS)
+    def is_distrustful(self) -> bool:
+        """Whether every directory is to be read, whatever its stamp says."""
+        return bool(self.reasons & DISTRUSTFUL_REASONS)
 
     def plus(self, reason: WakeReason, mailbox: MailboxName | None) -> "Agenda":
         """With one more wake; `mailbox` None is every mailbox."""

@@ -10,6 +10,7 @@ and the owner's schedule is what finds changes. Our own writes are told too: a l
 """
 
 import asyncio
+import contextlib
 import errno
 import os
 import threading
@@ -17,15 +18,14 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, TypeVarTuple
 
 from inotify_simple import INotify, parse_events
 
 from daemon.store.maildir.names import Layout
 from daemon.store.pools import Pools
-from daemon.store.watch_cover import Coverage, Halted, cover
+from daemon.store.watch_cover import Coverage, cover
 from daemon.store.watch_events import EVERYTHING_CHANGED, EventSorter, LocalChange
 
 READ_BYTES: Final = 64 * 1024  # some thousand events: two milliseconds of the loop's time
@@ -33,6 +33,7 @@ MOST_READS: Final = 64  # more than the kernel's queue holds: what comes faster 
 
 OnChange = Callable[[LocalChange], None]
 R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 
 class TreeWatchMode(StrEnum):
@@ -115,6 +116,7 @@ class TreeWatch:
         self._open_inotify = open_inotify
         self._halt = threading.Event()
         self._task: asyncio.Task[None] | None = None
+        self._inotify: INotify | None = None
         self._identity: tuple[int, int] | None = None
         self.report = NOT_STARTED
         """How the tree is watched now."""
@@ -138,16 +140,18 @@ class TreeWatch:
             await self.stop()
         self._halt = threading.Event()
         sorter = EventSorter(self._layout)
-        try:
-            inotify, coverage, identity = await self._in_pool(self._open, sorter)
-        except OSError as exc:
-            self.report = _report_on(exc)
-            return
-        self._identity = identity
-        self._note(sorter, coverage)
-        sorter.take(time.monotonic())  # all directories are new: no news
-        self.report = WATCHED
-        self._task = asyncio.create_task(self._follow(inotify, sorter), name=f"watch:{self._name}")
+        with contextlib.ExitStack() as opened:
+            try:
+                inotify, coverage = await self._in_pool(self._open, sorter, opened)
+            except OSError as exc:
+                self.report = _report_on(exc)
+                return
+            sorter.places = coverage.places
+            self.directory_count = len(sorter.places)
+            self.report = WATCHED
+            self._task = asyncio.create_task(self._follow(inotify, sorter), name=f"watch:{self._name}")
+            self._inotify = inotify
+            opened.pop_all()
 
     async def stop(self) -> None:
         """Give every watch back; harmless when it is not running."""
@@ -158,6 +162,9 @@ class TreeWatch:
             return
         task.cancel()
         await asyncio.wait({task})
+        if self._inotify is not None:
+            self._inotify.close()  # a task that is cancelled before its first step closes nothing
+            self._inotify = None
 
     # -- watching ----------------------------------------------------------------------------------------------
 
@@ -197,19 +204,25 @@ class TreeWatch:
 
     # -- covering ----------------------------------------------------------------------------------------------
 
-    def _open(self, sorter: EventSorter) -> tuple[INotify, Coverage, tuple[int, int] | None]:
-        inotify = self._open_inotify()
+    async def _in_pool(self, work: Callable[[*Ts], R], *args: *Ts) -> R:
+        """What `work` returned; when cancelled, not before it has ended, for it uses our descriptor."""
+        job = asyncio.create_task(self._pools.run("files", work, *args), name=f"watch-cover:{self._name}")
         try:
-            coverage = self._cover(inotify, sorter, ["."])
-            return inotify, coverage, _identity_of(self._root)
-        except BaseException:
-            inotify.close()
+            return await asyncio.shield(job)
+        except asyncio.CancelledError:
+            self._halt.set()
+            await asyncio.wait({job})
+            if not job.cancelled():
+                job.exception()
             raise
 
+    def _open(self, sorter: EventSorter, opened: contextlib.ExitStack) -> tuple[INotify, Coverage]:
+        inotify = opened.enter_context(self._open_inotify())
+        self._identity = _identity_of(self._root)
+        return inotify, self._cover(inotify, sorter, ["."])
+
     def _cover(self, inotify: INotify, sorter: EventSorter, starts: Iterable[str]) -> Coverage:
-        return cover(
-            inotify, self._root, self._layout, starts=starts, known=sorter.places, halt=self._halt
-        )
+        return cover(inotify, self._root, self._layout, starts=starts, known=sorter.places, halt=self._halt)
 
     def _note(self, sorter: EventSorter, coverage: Coverage) -> None:
         sorter.note_covered(coverage.added(sorter.places), coverage.dropped.values())
@@ -217,3 +230,25 @@ class TreeWatch:
             del sorter.places[wd]
         sorter.places.update(coverage.places)
         self.directory_count = len(sorter.places)
+
+
+async def _readable(fd: int, seconds: float | None) -> None:
+    """Return when there is something to read, or after `seconds`."""
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(fd, ready.set)
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await ready.wait()
+    finally:
+        loop.remove_reader(fd)
+
+
+def _identity_of(root: Path) -> tuple[int, int] | None:
+    """Which directory lies at the path now; None when there is none."""
+    try:
+        status = root.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -72,8 +72,10 @@ def cover(
             coverage.places[wd] = place
     if "." in asked and Place(".") not in coverage.places.values():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(root))
+    below = tuple(f"{start}/" for start in asked)
     for wd, place in known.items():
-        if wd not in coverage.places and _is_below_any(place.directory, asked):
+        is_asked = "." in asked or place.directory in asked or place.directory.startswith(below)
+        if is_asked and wd not in coverage.places:
             coverage.dropped[wd] = place
             with suppress(OSError):  # the kernel has given it back with the directory
                 inotify.rm_watch(wd)
@@ -89,13 +91,16 @@ def _watch_below(inotify: INotify, root: Path, layout: Layout, start: str) -> It
         if wd is None:
             continue
         yield wd, Place(directory)
-        for name in _directories_in(path):
-            if name in WATCHED_PARTS:
-                part_wd = _add(inotify, f"{path}/{name}", PART_MASK | _NO_LINK)
-                if part_wd is not None:
-                    yield part_wd, Place(directory, name)
-            elif is_mailbox_step(directory, name, layout):
-                waiting.append(join(directory, name))
+        for part in WATCHED_PARTS:
+            part_wd = _add(inotify, f"{path}/{part}", PART_MASK | _NO_LINK)
+            if part_wd is not None:
+                yield part_wd, Place(directory, part)
+        if directory == "." or layout == "fs":
+            waiting += (
+                join(directory, name)
+                for name in _directories_in(path)
+                if is_mailbox_step(directory, name, layout)
+            )
 
 
 def _add(inotify: INotify, path: str, mask: int) -> int | None:
@@ -116,9 +121,3 @@ def _directories_in(path: str) -> list[str]:
         if exc.errno in _NOT_TO_BE_ENTERED:
             return []
         raise
-
-
-def _is_below_any(directory: str, starts: frozenset[str]) -> bool:
-    return any(
-        start in {".", directory} or directory.startswith(f"{start}/") for start in starts
-    )

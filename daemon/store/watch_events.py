@@ -164,7 +164,9 @@ class EventSorter:
             return None
         reshaped = ready.intersection(self._reshaped)
         removed = frozenset(fact for fact in self._removed if fact.directory in ready)
-        moved = frozenset(fact for fact in self._moved if not waiting.intersection((fact.source, fact.target)))
+        moved = frozenset(
+            fact for fact in self._moved if not waiting.intersection((fact.source, fact.target))
+        )
         self._changed -= ready
         self._reshaped -= ready
         self._removed -= removed

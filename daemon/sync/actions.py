@@ -32,7 +32,9 @@ class MailboxFacts:
     """What differs between base, local and remote in one mailbox. Facts, not yet decisions.
 
     `remote_vanished_stated` were declared gone by the server, `remote_vanished_inferred` are merely absent from a
-    complete listing. `deleted_by_name` were asked for over the API.
+    complete listing. `deleted_by_name` were asked for over the API; of those, `deleted_and_vanished` have no file here
+    any more, so that they may have been moved first. `unburied` are removed here by a decision that asks nothing of the
+    server. `undecided` were not listed and are not proved to be missing either: nothing is known of them in this pass.
     """
 
     mailbox: MailboxName
@@ -42,6 +44,9 @@ class MailboxFacts:
     local_appeared: tuple[LocalEntry, ...] = ()
     local_vanished: tuple[BaseEntry, ...] = ()
     deleted_by_name: tuple[BaseEntry, ...] = ()
+    deleted_and_vanished: tuple[BaseEntry, ...] = ()
+    unburied: tuple[BaseEntry, ...] = ()
+    undecided: tuple[BaseEntry, ...] = ()
     gone_on_both: tuple[BaseEntry, ...] = ()
     unmarked: tuple[RemoteEntry, ...] = ()
     flags: tuple[FlagDifference, ...] = ()
@@ -97,7 +102,7 @@ class ExpungeRemote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveLocal:
-    """Remove a file whose message the server no longer has. `is_inferred`: concluded from a listing."""
+    """Remove a file: the server no longer has its message, or it was decided here. `is_inferred`: from a listing."""
 
     mailbox: MailboxName
     base: BaseEntry
@@ -112,25 +117,42 @@ class Forget:
     base: BaseEntry
 
 
-Action = Download | Upload | MoveRemote | ChangeFlags | ExpungeRemote | RemoveLocal | Forget
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refetch:
+    """A file is missing in a restored backup, which proves nothing: its row goes, the message comes down again."""
+
+    mailbox: MailboxName
+    base: BaseEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailboxActions:
-    """The actions of one mailbox, in the order in which they are carried out; inferred expunges run last of all."""
+    """The actions of one mailbox, in the order in which they are carried out; inferred expunges run last of all.
+
+    `burials` were decided here and are no business of the breaker, `removals` follow the server.
+    """
 
     mailbox: MailboxName
     forgets: tuple[Forget, ...] = ()
+    burials: tuple[RemoveLocal, ...] = ()
     deletions: tuple[ExpungeRemote, ...] = ()
     flags: tuple[ChangeFlags, ...] = ()
     downloads: tuple[Download, ...] = ()
+    refetches: tuple[Refetch, ...] = ()
     removals: tuple[RemoveLocal, ...] = ()
     expunges: tuple[ExpungeRemote, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         return not (
-            self.forgets or self.deletions or self.flags or self.downloads or self.removals or self.expunges
+            self.forgets
+            or self.burials
+            or self.deletions
+            or self.flags
+            or self.downloads
+            or self.refetches
+            or self.removals
+            or self.expunges
         )
 
 
@@ -141,11 +163,6 @@ class AccountPlan:
     uploads: tuple[Upload, ...] = ()
     moves: tuple[MoveRemote, ...] = ()
     mailboxes: tuple[MailboxActions, ...] = field(default=())
-
-
-def is_by_name(action: ExpungeRemote | RemoveLocal) -> bool:
-    """Whether a deletion was asked for by name or stated by the server, so that no breaker applies."""
-    return not action.is_inferred
 
 
 def message_of(entry: BaseEntry) -> MessageId:

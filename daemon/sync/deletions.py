@@ -5,19 +5,19 @@ sync.md 20). Here the order is tombstone and event, unlink, fsync, clear the mar
 same state (sync.md 17). An absent UID counts as done, so repeating is harmless.
 """
 
-from collections import defaultdict
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
-from daemon.model.errors import MailError, Retry, ServerRefused
+from daemon.model.errors import Blast, MailError, ServerRefused
 from daemon.model.events import EventName, NewEvent
 from daemon.model.flags import DELETED
-from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId
+from daemon.model.ids import AccountId, MaildirName, Uid
 from daemon.model.mailbox import MailboxRecord, SpecialUse
-from daemon.model.operations import Operation, OperationKind, OperationState, Tombstone
+from daemon.model.operations import OperationState, Tombstone
 from daemon.model.passes import PassResult
 from daemon.model.settings import DeleteRule
 from daemon.model.uidset import UidSet
@@ -25,9 +25,13 @@ from daemon.model.views import BaseEntry, BaseState
 from daemon.net.imap.client import ImapClient
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
-from daemon.sync.actions import ExpungeRemote, Forget, RemoveLocal, message_of, uid_of
+from daemon.sync.actions import ExpungeRemote, Forget, Refetch, RemoveLocal, message_of, uid_of
+from daemon.sync.refusals import Asked, Refusals
+from daemon.sync.selecting import VALIDITY_CHANGED, select_for_change
 from daemon.sync.tally import Tally
-from daemon.sync.uploads import select_for_change
+from daemon.sync.trash import TrashCopies
+from daemon.sync.wishes import Wishes
+from daemon.wire.imap.refusals import TRANSIENT_CODES
 
 REMOTE_SET: Final = 500  # UIDs in one STORE, MOVE or EXPUNGE (sync.md 21)
 
@@ -45,7 +49,8 @@ class Deletions:
         clock: Clock,
         log: FilteringBoundLogger,
         tally: Tally,
-        operations: Mapping[MessageId, Operation],
+        wishes: Wishes,
+        refusals: Refusals,
     ) -> None:
         self._account = account
         self._rule = rule
@@ -54,53 +59,86 @@ class Deletions:
         self._clock = clock
         self._log = log
         self._tally = tally
-        self._operations = operations
+        self._wishes = wishes
+        self._refusals = refusals
+        self._trash = TrashCopies(account=account, store=store)
 
     async def expunge(
         self,
         client: ImapClient,
         record: MailboxRecord,
-        trash: MailboxRecord | None,
+        trash: bytes | None,
         actions: Sequence[ExpungeRemote],
     ) -> None:
-        """Do on the server what was done here; the rows go once the server has answered.
+        r"""Do on the server what was done here; the rows go once the server has answered.
 
-        A refusal fails the operations that asked for it and leaves inferred ones for the next pass.
+        `trash` is the wire name of the mailbox with the role \Trash. A refusal fails the operations that asked for it
+        and leaves inferred ones for later.
         """
-        entries = [action.base for action in actions]
+        now = self._clock.now()
+        entries = [
+            action.base
+            for action in actions
+            if not action.is_inferred
+            or not self._refusals.is_waiting(Asked.DELETION, record.name, action.base.maildir_name, now)
+        ]
         by_uid = {uid_of(entry): entry for entry in entries}
         for uids in UidSet(by_uid).chunks(REMOTE_SET):
             part = [by_uid[uid] for uid in uids]
             try:
-                state = await self._apply_rule(client, record, trash, uids)
+                state = await self._apply_rule(client, record, trash, part)
             except ServerRefused as refusal:
-                if refusal.retry is Retry.RECONNECT:
+                # Not the server's word on these messages: they are asked for again.
+                if (
+                    refusal.blast is Blast.ACCOUNT
+                    or refusal.reason == VALIDITY_CHANGED
+                    or refusal.code in TRANSIENT_CODES
+                ):
                     raise
                 await self._note_refusal(record, part, refusal)
             else:
                 await self._settle(record, part, state)
+                await self._trash.finished()
 
     async def remove(self, record: MailboxRecord, actions: Sequence[RemoveLocal]) -> None:
-        """Remove files whose messages the server no longer has."""
-        await self._bury(record, [action.base for action in actions])
+        """Remove files whose messages the server no longer has, or whose removal was decided here."""
+        entries = [action.base for action in actions]
+        await self._bury(record, entries)
         self._tally.add(PassResult(removed_here=len(actions)))
-        await self._finish([action.base for action in actions], OperationState.DONE)
+        for is_marked, state in ((True, OperationState.MARKED), (False, OperationState.DONE)):
+            await self._wishes.removed(
+                [entry.message_id for entry in entries if (entry.state is BaseState.MARKED) is is_marked],
+                state,
+            )
 
     async def forget(self, record: MailboxRecord, actions: Sequence[Forget]) -> None:
         """Drop the rows of messages that neither side has."""
+        if not actions:
+            return
         entries = [action.base for action in actions]
+        await self._wishes.removed([entry.message_id for entry in entries])
         await self._store.base.remove(
             self._account,
             record.name,
             message_ids=[entry.message_id for entry in entries if entry.message_id is not None],
             uids=[entry.uid for entry in entries if entry.uid is not None],
-            events=[self._deleted(record, entry) for entry in entries if entry.state is BaseState.SYNCED],
+            events=[self._deleted(record, entry) for entry in entries if entry.maildir_name is not None],
         )
-        await self._finish(entries, OperationState.DONE)
+
+    async def drop_rows(self, record: MailboxRecord, actions: Sequence[Refetch]) -> None:
+        """Forget messages whose files are missing in a restored backup, so that they can come down again."""
+        entries = [action.base for action in actions]
+        await self._store.base.remove(
+            self._account,
+            record.name,
+            message_ids=[message_of(entry) for entry in entries],
+            events=[self._deleted(record, entry) for entry in entries],
+        )
 
     async def _apply_rule(
-        self, client: ImapClient, record: MailboxRecord, trash: MailboxRecord | None, uids: UidSet
+        self, client: ImapClient, record: MailboxRecord, trash: bytes | None, entries: Sequence[BaseEntry]
     ) -> OperationState:
+        uids = UidSet(uid_of(entry) for entry in entries)
         await select_for_change(client, record)
         if self._rule is DeleteRule.TRASH and record.special_use is not SpecialUse.TRASH:
             if trash is None:
@@ -110,26 +148,40 @@ class Deletions:
                     reason="no_trash",
                     remedy='create one there, or set delete = "expunge" or "mark"',
                 )
-            await client.move(uids, trash.wire_name)
-            return OperationState.DONE
+            if client.caps.has("MOVE"):
+                await client.move(uids, trash)
+                return OperationState.DONE
+            await self._trash.copy(client, record, trash, await self._octets(entries))
         await client.store_flags(uids, add=frozenset({DELETED}))
         if self._rule is DeleteRule.MARK or not client.caps.has("UIDPLUS"):
             return OperationState.MARKED
         await client.expunge(uids)
         return OperationState.DONE
 
+    async def _octets(self, entries: Sequence[BaseEntry]) -> Mapping[Uid, tuple[int, bytes]]:
+        """Size and digest of the wire form of each message, by UID."""
+        found: dict[Uid, tuple[int, bytes]] = {}
+        for entry in entries:
+            content = (await self._store.messages.get(message_of(entry))).content
+            found[uid_of(entry)] = (content.wire_size, content.wire_sha256)
+        return found
+
     async def _settle(
         self, record: MailboxRecord, entries: Sequence[BaseEntry], state: OperationState
     ) -> None:
         """The server has answered: rows, tombstones, files and operations follow."""
         if state is OperationState.MARKED:
-            for entry in entries:
-                await self._store.base.set_state(
-                    self._account, record.name, message_of(entry), BaseState.MARKED
+            await asyncio.gather(
+                *(
+                    self._store.base.set_state(
+                        self._account, record.name, message_of(entry), BaseState.MARKED
+                    )
+                    for entry in entries
                 )
+            )
         await self._bury(record, entries)
         self._tally.add(PassResult(expunged_there=len(entries)))
-        await self._finish(entries, state)
+        await self._wishes.removed([entry.message_id for entry in entries], state)
 
     async def _bury(self, record: MailboxRecord, entries: Sequence[BaseEntry]) -> None:
         """Tombstone, event, unlink, fsync, mark cleared; a file that is gone already is no obstacle."""
@@ -165,14 +217,6 @@ class Deletions:
             message_id=entry.message_id,
         )
 
-    async def _finish(self, entries: Sequence[BaseEntry], state: OperationState) -> None:
-        for entry in entries:
-            operation = self._operations.get(entry.message_id) if entry.message_id is not None else None
-            if operation is not None:
-                await self._store.operations.finish(
-                    operation.id, state, events=[operation_event(EventName.OP_APPLIED, operation)]
-                )
-
     async def _note_refusal(
         self, record: MailboxRecord, entries: Sequence[BaseEntry], refusal: MailError
     ) -> None:
@@ -180,31 +224,9 @@ class Deletions:
         self._log.warning(
             "deletion.refused", mailbox=record.name, messages=len(entries), reason=refusal.reason
         )
+        now = self._clock.now()
         for entry in entries:
-            operation = self._operations.get(entry.message_id) if entry.message_id is not None else None
-            if operation is not None and operation.kind is OperationKind.DELETE:
-                await self._store.operations.finish(
-                    operation.id,
-                    OperationState.FAILED,
-                    reason=refusal.reason,
-                    detail=str(refusal),
-                    events=[operation_event(EventName.OP_FAILED, operation, reason=refusal.reason)],
-                )
-
-
-def operation_event(name: EventName, operation: Operation, **data: object) -> NewEvent:
-    """`op.applied` or `op.failed` for an operation."""
-    return NewEvent(
-        name=name,
-        account=operation.account,
-        message_id=operation.message_id,
-        data={"operation": operation.id, "kind": operation.kind.value, **data},
-    )
-
-
-def group_by_mailbox(names: Sequence[Tombstone]) -> Mapping[MailboxName, list[MaildirName]]:
-    """Unique names of tombstones, mailbox by mailbox."""
-    grouped: dict[MailboxName, list[MaildirName]] = defaultdict(list)
-    for tombstone in names:
-        grouped[tombstone.mailbox].append(tombstone.maildir_name)
-    return grouped
+            if entry.message_id in self._wishes.pending:
+                await self._wishes.failed(entry.message_id, refusal.reason, str(refusal))
+            elif entry.maildir_name is not None:
+                self._refusals.note(Asked.DELETION, record.name, entry.maildir_name, now)

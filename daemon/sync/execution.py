@@ -1,33 +1,37 @@
 """Carrying a plan out, in the order that loses nothing, and moving the marks when nothing below them is open.
 
-Wishes by name first, so that nobody waits behind a long download; uploads and moves; then mailbox by mailbox flags,
+Wishes by name first, so that nobody waits behind a long download; moves and uploads; then mailbox by mailbox flags,
 removals and downloads; deletions inferred from missing files last, after everything else is confirmed (sync.md 12).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
-from daemon.model.envelope import Content
 from daemon.model.flags import FlagSet
-from daemon.model.ids import MailboxName, MessageId
-from daemon.model.mailbox import MailboxRecord, SpecialUse
-from daemon.model.operations import Operation
+from daemon.model.ids import MailboxName, MaildirName, MessageId
+from daemon.model.mailbox import MailboxRecord
 from daemon.model.settings import ImapSettings
+from daemon.model.uidset import UidSet
+from daemon.model.views import BaseEntry, LocalEntry, RemoteEntry
 from daemon.net.imap.client import ImapClient
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
-from daemon.sync.actions import AccountPlan, MailboxActions, message_of
+from daemon.sync.actions import AccountPlan, Download, MailboxActions, uid_of
 from daemon.sync.deletions import Deletions
 from daemon.sync.downloads import Downloads, total_size
 from daemon.sync.flag_changes import FlagChanges
+from daemon.sync.isolation import isolated
 from daemon.sync.local_scan import LocalScan
-from daemon.sync.look import Seen, isolated
-from daemon.sync.recovery import OpenUploads
+from daemon.sync.look import Seen
+from daemon.sync.moves import Moves
+from daemon.sync.refusals import Refusals
+from daemon.sync.selecting import select_for_change
 from daemon.sync.tally import Tally
-from daemon.sync.uploads import Refusals, Uploads, select_for_change
+from daemon.sync.uploads import Uploads
+from daemon.sync.wishes import Wishes
 
 
 class Execution:
@@ -44,70 +48,93 @@ class Execution:
         log: FilteringBoundLogger,
         tally: Tally,
         refusals: Refusals,
-        operations: Mapping[MessageId, Operation],
-        open_uploads: OpenUploads,
+        wishes: Wishes,
+        seen: Mapping[MailboxName, Seen],
+        resend: Mapping[tuple[MailboxName, MaildirName], int],
+        trash: bytes | None,
     ) -> None:
-        self._account = settings.id
+        account = settings.id
         self._store = store
         self._scan = scan
         self._log = log
         self._tally = tally
-        self._operations = operations
+        self._wishes = wishes
+        self._seen = seen
+        self._records = {name: one.record for name, one in seen.items()}
+        self._trash = trash
+        self._moves = Moves(
+            account=account, store=store, tree=tree, clock=clock, log=log, tally=tally, refusals=refusals
+        )
         self._uploads = Uploads(
-            account=settings.id,
+            account=account,
             store=store,
             tree=tree,
             clock=clock,
             log=log,
             tally=tally,
             refusals=refusals,
-            resend=open_uploads.resend,
+            remote={name: one.remote for name, one in seen.items()},
+            resend=resend,
         )
         self._downloads = Downloads(
-            account=settings.id, store=store, tree=tree, clock=clock, log=log, tally=tally
+            account=account, store=store, tree=tree, clock=clock, log=log, tally=tally
         )
         self._deletions = Deletions(
-            account=settings.id,
+            account=account,
             rule=settings.delete,
             store=store,
             tree=tree,
             clock=clock,
             log=log,
             tally=tally,
-            operations=operations,
+            wishes=wishes,
+            refusals=refusals,
         )
         self._flags = FlagChanges(
-            account=settings.id, store=store, tree=tree, log=log, tally=tally, operations=operations
+            account=account,
+            store=store,
+            tree=tree,
+            clock=clock,
+            log=log,
+            tally=tally,
+            wishes=wishes,
+            refusals=refusals,
         )
 
     async def carry_out(
-        self,
-        client: ImapClient,
-        plan: AccountPlan,
-        seen: Mapping[MailboxName, Seen],
-        records: Mapping[MailboxName, MailboxRecord],
-    ) -> None:
-        """All of the plan, but for what fails by itself; marks move only where everything went well."""
-        current = {**records, **{name: one.record for name, one in seen.items()}}
-        trash = next((record for record in current.values() if record.special_use is SpecialUse.TRASH), None)
+        self, client: ImapClient, plan: AccountPlan, *, held: Collection[MailboxName]
+    ) -> frozenset[MailboxName]:
+        """All of the plan, but for what fails by itself; gives the mailboxes where everything went well.
+
+        Marks move only there, and not where a removal of files is `held`: the server must go on telling of it.
+        """
         self._announce(plan)
+        complete = set(self._records)
         for actions in plan.mailboxes:
-            record = current[actions.mailbox]
+            record = self._records[actions.mailbox]
+            complete.discard(record.name)
             with isolated(record, self._tally, self._log):
                 await self._deletions.forget(record, actions.forgets)
-                await self._deletions.expunge(client, record, trash, actions.deletions)
-        await self._send(client, plan, current)
-        complete = set[MailboxName]()
+                if actions.burials:
+                    await self._deletions.remove(record, actions.burials)
+                await self._deletions.expunge(client, record, self._trash, actions.deletions)
+                complete.add(record.name)
+        waiting = await self._send(client, plan)
         for actions in plan.mailboxes:
-            record = current[actions.mailbox]
+            record = self._records[actions.mailbox]
+            is_well = actions.mailbox in complete
+            complete.discard(actions.mailbox)
             with isolated(record, self._tally, self._log):
-                await self._one_mailbox(client, record, actions, seen[actions.mailbox])
-                complete.add(actions.mailbox)
+                if await self._one_mailbox(client, record, actions) and is_well:
+                    complete.add(actions.mailbox)
         for actions in plan.mailboxes:
-            record = current[actions.mailbox]
+            record = self._records[actions.mailbox]
+            # A message that is on its way to another mailbox stays where it is until it has arrived.
+            expunges = [action for action in actions.expunges if action.base.maildir_name not in waiting]
             with isolated(record, self._tally, self._log):
-                await self._deletions.expunge(client, record, trash, actions.expunges)
-        await self._move_marks(plan, seen, complete)
+                await self._deletions.expunge(client, record, self._trash, expunges)
+        await self._move_marks(plan, complete.difference(held))
+        return frozenset(complete)
 
     def _announce(self, plan: AccountPlan) -> None:
         for actions in plan.mailboxes:
@@ -115,60 +142,74 @@ class Execution:
                 entries = [download.entry for download in actions.downloads]
                 self._tally.expect(messages=len(entries), octets=total_size(entries))
 
-    async def _send(
-        self, client: ImapClient, plan: AccountPlan, records: Mapping[MailboxName, MailboxRecord]
-    ) -> None:
+    async def _send(self, client: ImapClient, plan: AccountPlan) -> frozenset[MaildirName]:
+        """Moves and uploads; gives the names of files that the server is not known to have now."""
+        wanted: dict[MailboxName, list[LocalEntry]] = {}
+        for upload in plan.uploads:
+            wanted.setdefault(upload.mailbox, []).append(upload.entry)
         if plan.moves:
-            contents: dict[MessageId, Content] = {}
-            for move in plan.moves:
-                message_id = message_of(move.base)
-                contents[message_id] = (await self._store.messages.get(message_id)).content
-            await self._uploads.move(client, records, plan.moves, contents)
-        for name in dict.fromkeys(upload.mailbox for upload in plan.uploads):
-            with isolated(records[name], self._tally, self._log):
-                await self._uploads.upload(
-                    client, records, [upload for upload in plan.uploads if upload.mailbox == name]
-                )
+            for mailbox, entries in (await self._moves.carry_out(client, self._records, plan.moves)).items():
+                wanted.setdefault(mailbox, []).extend(entries)
+        for mailbox, entries in wanted.items():
+            record = self._records[mailbox]
+            with isolated(record, self._tally, self._log):
+                await self._uploads.upload(client, record, entries)
+        return frozenset(
+            entry.maildir_name
+            for mailbox, entries in wanted.items()
+            for entry in entries
+            if not self._uploads.is_confirmed(mailbox, entry.maildir_name)
+        )
 
-    async def _one_mailbox(
-        self, client: ImapClient, record: MailboxRecord, actions: MailboxActions, seen: Seen
-    ) -> None:
+    async def _one_mailbox(self, client: ImapClient, record: MailboxRecord, actions: MailboxActions) -> bool:
+        """Flags, removals and downloads of one mailbox; whether every flag change found its file."""
+        seen = self._seen[actions.mailbox]
+        agreed: Mapping[MessageId, FlagSet] = {}
         if actions.flags:
-            await self._flags.apply(client, record, actions.flags)
-        await self._settle_wishes(record, seen, actions)
+            agreed = await self._flags.apply(client, record, actions.flags)
+        await self._settle_wishes(seen, agreed)
         if actions.removals:
             await self._deletions.remove(record, actions.removals)
-        if actions.downloads:
-            await select_for_change(client, record, for_reading=True)
-            await self._downloads.run(client, record, actions.downloads, seen.adoptable)
+        if actions.refetches:
+            await self._deletions.drop_rows(record, actions.refetches)
+        await self._download(client, seen, actions)
+        return len(agreed) == len(actions.flags)
 
-    async def _settle_wishes(self, record: MailboxRecord, seen: Seen, actions: MailboxActions) -> None:
+    async def _settle_wishes(self, seen: Seen, agreed: Mapping[MessageId, FlagSet]) -> None:
         """Finish flag operations that base fulfils after this pass's flag changes."""
-        if not self._operations:
+        if not self._wishes.pending:
             return
-        agreed: dict[MessageId, FlagSet] = {
+        by_message = {
             entry.message_id: entry.flags
             for entry in seen.base.entries
-            if entry.message_id is not None and entry.message_id in self._operations
+            if entry.message_id is not None
+            and entry.message_id in self._wishes.pending
+            and entry.maildir_name in seen.listing.entries
         }
-        for action in actions.flags:
-            message_id = message_of(action.difference.base)
-            if message_id in agreed:
-                agreed[message_id] = action.difference.merged
-        await self._flags.settle_operations(record, seen.remote, agreed)
+        await self._flags.settle_wishes(seen.record, seen.remote, {**by_message, **agreed})
 
-    async def _move_marks(
-        self, plan: AccountPlan, seen: Mapping[MailboxName, Seen], complete: set[MailboxName]
-    ) -> None:
+    async def _download(self, client: ImapClient, seen: Seen, actions: MailboxActions) -> None:
+        downloads = [
+            *actions.downloads,
+            *(
+                Download(mailbox=actions.mailbox, entry=_entry_of(action.base), is_retry=True)
+                for action in actions.refetches
+            ),
+        ]
+        if not downloads:
+            return
+        await select_for_change(client, seen.record, for_reading=True)
+        await self._downloads.run(client, seen.record, await _with_dates(client, downloads), seen.adoptable)
+
+    async def _move_marks(self, plan: AccountPlan, complete: Collection[MailboxName]) -> None:
         """Marks of the scans' start, where every message below them has its row now (sync.md 5)."""
         touched = {upload.mailbox for upload in plan.uploads} | {move.source for move in plan.moves}
         touched |= {move.target for move in plan.moves}
         changed: list[MailboxRecord] = []
         for actions in plan.mailboxes:
-            name = actions.mailbox
-            if name not in complete:
+            one = self._seen[actions.mailbox]
+            if actions.mailbox not in complete or one.is_under_review or one.facts.undecided:
                 continue
-            one = seen[name]
             changed.append(
                 replace(
                     one.record,
@@ -180,6 +221,24 @@ class Execution:
                     is_read_only=one.remote.is_read_only,
                 )
             )
-            if actions.is_empty and name not in touched and not one.facts.local_vanished:
+            if actions.is_empty and actions.mailbox not in touched and not one.facts.local_vanished:
                 self._scan.settle(one.record, one.listing)
         await self._store.mailboxes.save(*changed)
+
+
+def _entry_of(base: BaseEntry) -> RemoteEntry:
+    return RemoteEntry(uid=uid_of(base), flags=base.flags)
+
+
+async def _with_dates(client: ImapClient, downloads: Sequence[Download]) -> list[Download]:
+    """The downloads with size and internal date: what comes down a second time is known by its flags only."""
+    bare = UidSet(
+        download.entry.uid
+        for download in downloads
+        if download.is_retry and (download.entry.size is None or download.entry.internal_date is None)
+    )
+    if not bare:
+        return list(downloads)
+    scan = await client.fetch_entries(bare, with_size=True)
+    known = {entry.uid: entry for entry in scan.entries}
+    return [replace(download, entry=known.get(download.entry.uid, download.entry)) for download in downloads]

@@ -1,19 +1,22 @@
 """Flag changes carried out: pushed to the server, applied to files, agreed in base.
 
 Base is written only after both sides have what it says, so a crash in between repeats the change, which is harmless.
+What the server refuses, or says yes to and does not do, stays as the file's own: base keeps the server's word, and it is
+asked again after a while only (faults.md S28).
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from structlog.typing import FilteringBoundLogger
 
-from daemon.model.errors import Blast, MailError, ServerRefused, StoreError
+from daemon.model.clock import Clock
+from daemon.model.errors import Blast, StoreError
 from daemon.model.events import EventName, NewEvent
 from daemon.model.flags import FlagSet
 from daemon.model.ids import AccountId, MessageId, Uid
 from daemon.model.mailbox import MailboxRecord
-from daemon.model.operations import Operation, OperationKind, OperationState
+from daemon.model.operations import OperationKind
 from daemon.model.passes import PassResult
 from daemon.model.uidset import UidSet
 from daemon.model.views import RemoteView
@@ -23,9 +26,11 @@ from daemon.store.maildir.flags import FlagChange
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.actions import ChangeFlags, FlagDifference, file_of, message_of, uid_of
-from daemon.sync.deletions import operation_event
+from daemon.sync.plan import storable
+from daemon.sync.refusals import Asked, Refusals
+from daemon.sync.selecting import select_for_change
 from daemon.sync.tally import Tally
-from daemon.sync.uploads import select_for_change
+from daemon.sync.wishes import Wishes
 
 
 class FlagChanges:
@@ -37,102 +42,159 @@ class FlagChanges:
         account: AccountId,
         store: Store,
         tree: MaildirTree,
+        clock: Clock,
         log: FilteringBoundLogger,
         tally: Tally,
-        operations: Mapping[MessageId, Operation],
+        wishes: Wishes,
+        refusals: Refusals,
     ) -> None:
         self._account = account
         self._store = store
         self._tree = tree
+        self._clock = clock
         self._log = log
         self._tally = tally
-        self._operations = operations
+        self._wishes = wishes
+        self._refusals = refusals
 
-    async def apply(self, client: ImapClient, record: MailboxRecord, actions: Sequence[ChangeFlags]) -> None:
-        """Server, file and base agree afterwards, but for messages whose change the server refused."""
-        refused = await self._push(client, record, [action.difference for action in actions])
-        shown = await self._apply_to_files(record, [action.difference for action in actions], refused)
+    async def apply(
+        self, client: ImapClient, record: MailboxRecord, actions: Sequence[ChangeFlags]
+    ) -> Mapping[MessageId, FlagSet]:
+        """Server, file and base agree afterwards, but for what the server would not do.
+
+        Returns the flags that both sides have now, of the messages that were looked at here.
+        """
+        differences = [action.difference for action in actions]
+        undone = await self._push(client, record, differences)
+        shown = await self._apply_to_files(record, differences)
+        agreed: dict[MessageId, FlagSet] = {}
         updates: list[FlagUpdate] = []
         events: list[NewEvent] = []
-        for action in actions:
-            difference = action.difference
+        changed = 0
+        for difference in differences:
             message_id = message_of(difference.base)
-            refusal = refused.get(uid_of(difference.base))
-            if refusal is not None:
-                await self._fail(message_id, refusal)
-                continue
             if message_id not in shown:
                 continue  # the file went away meanwhile: the next pass sees why
+            is_unmatched = difference.base.uid is None
+            agreed[message_id] = _agreed(difference, undone.get(difference.base.uid))
             updates.append(
-                FlagUpdate(message_id=message_id, flags=shown[message_id], base_flags=difference.merged)
-            )
-            events.append(
-                NewEvent(
-                    name=EventName.MESSAGE_FLAGS,
-                    account=self._account,
-                    mailbox=record.name,
+                FlagUpdate(
                     message_id=message_id,
-                    data={"flags": sorted(shown[message_id])},
+                    flags=shown[message_id],
+                    base_flags=None if is_unmatched else agreed[message_id],
                 )
             )
+            if is_unmatched or _is_done(difference, agreed[message_id]):
+                changed += 1
+                events.append(
+                    NewEvent(
+                        name=EventName.MESSAGE_FLAGS,
+                        account=self._account,
+                        mailbox=record.name,
+                        message_id=message_id,
+                        data={"flags": sorted(shown[message_id])},
+                    )
+                )
         await self._store.base.record_flags(self._account, record.name, updates, events)
-        self._tally.add(PassResult(flags_changed=len(updates), failed=len(refused)))
+        self._tally.add(PassResult(flags_changed=changed))
+        return agreed
 
-    async def settle_operations(
+    async def settle_wishes(
         self, record: MailboxRecord, remote: RemoteView, agreed: Mapping[MessageId, FlagSet]
     ) -> None:
         """Finish the wishes that base now fulfils, and fail those the server never will; `agreed` has base's flags."""
         for message_id, flags in agreed.items():
-            operation = self._operations.get(message_id)
+            operation = self._wishes.pending.get(message_id)
             if operation is None or operation.kind is not OperationKind.FLAGS:
                 continue
-            if operation.add <= flags and not operation.remove & flags:
-                await self._store.operations.finish(
-                    operation.id,
-                    OperationState.DONE,
-                    events=[operation_event(EventName.OP_APPLIED, operation)],
-                    as_of=operation,
-                )
+            unmet = (operation.add - flags) | (operation.remove & flags)
+            if not unmet:
+                await self._wishes.applied(message_id)
             elif remote.is_read_only:
-                await self._fail(
-                    message_id,
-                    ServerRefused(
-                        f"{record.name} can only be read on the server", status="NO", reason="read_only"
-                    ),
+                await self._wishes.failed(
+                    message_id, "read_only", f"{record.name} can only be read on the server"
+                )
+            elif unmet - storable(unmet, remote):
+                words = ", ".join(sorted(unmet))
+                await self._wishes.failed(
+                    message_id, "flag_not_kept", f"{record.name} does not keep these flags: {words}"
                 )
 
     async def _push(
         self, client: ImapClient, record: MailboxRecord, differences: Sequence[FlagDifference]
-    ) -> Mapping[Uid, MailError]:
-        """STORE what differs there, messages with the same change in one command; what was refused, by UID."""
-        groups: dict[tuple[FlagSet, FlagSet], list[Uid]] = defaultdict(list)
+    ) -> Mapping[Uid | None, tuple[FlagSet, FlagSet]]:
+        """STORE what differs there, messages with the same change in one command.
+
+        Returns, by UID, the additions and removals that the server has not made.
+        """
+        undone: dict[Uid | None, tuple[FlagSet, FlagSet]] = {}
+        groups: dict[tuple[FlagSet, FlagSet], list[FlagDifference]] = defaultdict(list)
         for difference in differences:
-            if difference.push_add or difference.push_remove:
-                groups[difference.push_add, difference.push_remove].append(uid_of(difference.base))
-        if not groups:
-            return {}
-        await select_for_change(client, record)
-        changes = [(UidSet(uids), add, remove) for (add, remove), uids in groups.items()]
-        verdicts = await client.store_many(changes)
-        refused: dict[Uid, MailError] = {}
-        for (uids, _, _), verdict in zip(changes, verdicts, strict=True):
-            if verdict is None:
+            change = (difference.push_add, difference.push_remove)
+            if not any(change):
                 continue
-            if verdict.blast is Blast.ACCOUNT:
+            if self._is_waiting(record, difference):
+                undone[uid_of(difference.base)] = change
+            else:
+                groups[change].append(difference)
+        if not groups:
+            return undone
+        await select_for_change(client, record)
+        changes = [
+            (UidSet(uid_of(difference.base) for difference in group), add, remove)
+            for (add, remove), group in groups.items()
+        ]
+        verdicts = await client.store_many(changes)
+        now = await self._flags_there(client, changes)
+        for (add, remove), verdict in zip(groups, verdicts, strict=True):
+            if verdict is not None and verdict.blast is Blast.ACCOUNT:
                 raise verdict
-            self._log.warning("flags.refused", mailbox=record.name, messages=len(uids), reason=verdict.reason)
-            refused.update(dict.fromkeys(uids, verdict))
-        return refused
+            for difference in groups[add, remove]:
+                uid = uid_of(difference.base)
+                flags = now.get(uid)
+                if flags is None:
+                    if verdict is None:
+                        continue  # gone meanwhile, or the server does not say: it said OK
+                    missed = (add, remove)
+                else:
+                    missed = (add - flags, remove & flags)
+                if any(missed):
+                    undone[uid] = missed
+                    reason = verdict.reason if verdict is not None else "ignored"
+                    detail = str(verdict) if verdict is not None else "the server did not change the flags"
+                    await self._note_refusal(record, difference, reason, detail)
+        return undone
+
+    async def _flags_there(
+        self, client: ImapClient, changes: Sequence[tuple[UidSet, FlagSet, FlagSet]]
+    ) -> Mapping[Uid, FlagSet]:
+        """What the server has after the change: OK alone is believed by no one who was ever lied to."""
+        uids = UidSet.from_ranges(part for uids, _, _ in changes for part in uids.ranges)
+        scan = await client.fetch_entries(uids, with_size=False)
+        return {entry.uid: entry.flags for entry in scan.entries}
+
+    def _is_waiting(self, record: MailboxRecord, difference: FlagDifference) -> bool:
+        """Whether this was refused a moment ago; a wish by name is always worth a try."""
+        base = difference.base
+        return message_of(base) not in self._wishes.pending and self._refusals.is_waiting(
+            Asked.FLAGS, record.name, base.maildir_name, self._clock.now()
+        )
+
+    async def _note_refusal(
+        self, record: MailboxRecord, difference: FlagDifference, reason: str, detail: str
+    ) -> None:
+        self._log.warning("flags.refused", mailbox=record.name, uid=difference.base.uid, reason=reason)
+        self._refusals.note(Asked.FLAGS, record.name, file_of(difference.base), self._clock.now())
+        self._tally.add(PassResult(failed=1))
+        await self._wishes.failed(message_of(difference.base), reason, detail)
 
     async def _apply_to_files(
-        self, record: MailboxRecord, differences: Sequence[FlagDifference], refused: Collection[Uid]
+        self, record: MailboxRecord, differences: Sequence[FlagDifference]
     ) -> Mapping[MessageId, FlagSet]:
         """The flags each message shows now: what its file says, and keywords that no file can show."""
         shown: dict[MessageId, FlagSet] = {}
         renames: list[tuple[FlagDifference, FlagChange]] = []
         for difference in differences:
-            if uid_of(difference.base) in refused:
-                continue
             if difference.local_path is None or not (difference.local_add or difference.local_remove):
                 shown[message_of(difference.base)] = difference.merged
                 continue
@@ -154,13 +216,15 @@ class FlagChanges:
                 shown[message_of(difference.base)] = result.flags | difference.merged
         return shown
 
-    async def _fail(self, message_id: MessageId, refusal: MailError) -> None:
-        operation = self._operations.get(message_id)
-        if operation is not None:
-            await self._store.operations.finish(
-                operation.id,
-                OperationState.FAILED,
-                reason=refusal.reason,
-                detail=str(refusal),
-                events=[operation_event(EventName.OP_FAILED, operation, reason=refusal.reason)],
-            )
+
+def _agreed(difference: FlagDifference, undone: tuple[FlagSet, FlagSet] | None) -> FlagSet:
+    """What both sides have: the merged flags, less what the server has not done."""
+    if undone is None:
+        return difference.merged
+    missed_add, missed_remove = undone
+    return (difference.merged - missed_add) | missed_remove
+
+
+def _is_done(difference: FlagDifference, agreed: FlagSet) -> bool:
+    """Whether anything changed anywhere: what waits for another try is no change."""
+    return bool(agreed != difference.base.flags or difference.local_add or difference.local_remove)

@@ -4,7 +4,7 @@ Pure: time is handed in. A hold is per mailbox and stops only deletions that wer
 what was asked for by name, stated by the server or explained as a move goes on (sync.md 13, decisions.md 3).
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
@@ -12,10 +12,11 @@ from typing import Final
 from daemon.model.ids import MailboxName
 from daemon.model.mailbox import MailboxRecord, SpecialUse
 from daemon.model.views import BaseState, BaseView, RemoteView
-from daemon.sync.actions import AccountPlan, MailboxActions
+from daemon.sync.actions import AccountPlan, ExpungeRemote, MailboxActions, Refetch, RemoveLocal
 
 BREAKER_WINDOW_SECONDS: Final = 600.0
 BREAKER_FREE_COUNT: Final = 50  # fewer are ordinary housekeeping, whatever share of the mailbox they are
+DIRECTORY_LOST: Final = "the mailbox's directory is missing or belongs to another store"
 EXEMPT_ROLES: Final = frozenset({SpecialUse.TRASH, SpecialUse.JUNK})  # emptied whole, as a matter of course
 
 
@@ -38,16 +39,16 @@ class HeldDeletions:
     since: float
 
 
+DeletionKey = tuple[MailboxName, object]
+"""One deletion, whichever pass plans it: a pass that failed is planned again and must not count twice."""
+
+
 @dataclass(slots=True)
 class _Window:
-    """Inferred deletions of one mailbox or account within the sliding window."""
+    """Inferred deletions of one mailbox or account within the sliding window, with the time each was last planned."""
 
     size_at_start: int
-    started: float
-    counts: list[tuple[float, int]] = field(default_factory=list)
-
-    def count(self) -> int:
-        return sum(number for _, number in self.counts)
+    seen: dict[DeletionKey, float] = field(default_factory=dict)
 
 
 class DeletionBreaker:
@@ -63,23 +64,30 @@ class DeletionBreaker:
         self._emptied: dict[MailboxName, float] = {}
 
     def allow(
-        self, mailbox: MailboxName, side: Side, *, count: int, size: int, account_size: int, now: float
+        self,
+        mailbox: MailboxName,
+        side: Side,
+        *,
+        deletions: Collection[DeletionKey],
+        size: int,
+        account_size: int,
+        now: float,
     ) -> str | None:
-        """None where `count` deletions may go on (they are then counted), else the reason why they are held."""
+        """None where these deletions may go on (they are then counted), else the reason why they are held."""
         self._forget_old(now)
-        own = self._window((mailbox, side), size, now)
-        whole = self._window((None, side), account_size, now)
-        if count >= size > 0:
+        own = self._window((mailbox, side), size)
+        whole = self._window((None, side), account_size)
+        if len(deletions) >= size > 0:
             others = [name for name in self._emptied if name != mailbox]
             self._emptied[mailbox] = now
             if others:
                 return f"two mailboxes emptied within {BREAKER_WINDOW_SECONDS / 60:.0f} minutes"
         for window, what in ((own, "mailbox"), (whole, "account")):
-            total = window.count() + count
+            total = len(window.seen.keys() | set(deletions))
             if total > BREAKER_FREE_COUNT and total > self._share_limit * window.size_at_start:
                 return f"{total} of {window.size_at_start} messages of the {what} would go"
-        own.counts.append((now, count))
-        whole.counts.append((now, count))
+        for window in (own, whole):
+            window.seen.update(dict.fromkeys(deletions, now))
         return None
 
     def reset(self, mailbox: MailboxName) -> None:
@@ -89,30 +97,40 @@ class DeletionBreaker:
             self._windows.pop((None, side), None)
         self._emptied.pop(mailbox, None)
 
-    def _window(self, key: tuple[MailboxName | None, Side], size: int, now: float) -> _Window:
+    def _window(self, key: tuple[MailboxName | None, Side], size: int) -> _Window:
         window = self._windows.get(key)
         if window is None:
-            window = self._windows[key] = _Window(size_at_start=size, started=now)
+            window = self._windows[key] = _Window(size_at_start=size)
         return window
 
     def _forget_old(self, now: float) -> None:
         oldest = now - BREAKER_WINDOW_SECONDS
         for key, window in list(self._windows.items()):
-            window.counts = [(at, number) for at, number in window.counts if at > oldest]
-            if not window.counts:
+            window.seen = {deletion: at for deletion, at in window.seen.items() if at > oldest}
+            if not window.seen:
                 del self._windows[key]
         self._emptied = {name: at for name, at in self._emptied.items() if at > oldest}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailboxSituation:
-    """What the breaker needs to know of a mailbox besides its actions."""
+    """What the breaker needs to know of a mailbox besides its actions.
+
+    `infers_nothing`: a database or the tree is a restored backup and this mailbox has not been reviewed since
+    (decisions.md 2).
+    """
 
     record: MailboxRecord
     size: int
     are_statements_doubtful: bool = False
     held: HeldDeletions | None = None
     is_approved: bool = False
+    infers_nothing: bool = False
+
+    @property
+    def is_word_doubted(self) -> bool:
+        """Whether what the server states counts as an inference: it is doubtful, or waits for a person already."""
+        return self.are_statements_doubtful or (self.held is not None and self.held.side is Side.HERE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,47 +146,51 @@ def guard_plan(
     situations: Mapping[MailboxName, MailboxSituation],
     breaker: DeletionBreaker,
     *,
+    account_size: int,
     now: float,
-    infers_nothing: bool = False,
 ) -> Guarded:
     """The plan without the deletions that must wait.
 
-    `infers_nothing`: a database or tree is a restored backup, so that nothing missing proves anything in this pass;
-    such deletions are dropped without a hold (decisions.md 2).
+    In a mailbox of a restored backup nothing missing proves anything: what is not here is fetched again, what is not
+    there stays, and no hold is made of it.
     """
-    account_size = sum(situation.size for situation in situations.values())
     held: list[HeldDeletions] = []
     guarded: list[MailboxActions] = []
     for actions in plan.mailboxes:
         situation = situations[actions.mailbox]
-        inferred_here = tuple(
-            action for action in actions.removals if action.is_inferred or situation.are_statements_doubtful
-        )
-        inferred_there = actions.expunges
-        if infers_nothing:
-            guarded.append(
-                _without(actions, here=bool(inferred_here), there=bool(inferred_there), situation=situation)
-            )
+        if situation.infers_nothing:
+            guarded.append(_inferring_nothing(actions))
             continue
-        stopped_here = stopped_there = False
-        for side, inferred in ((Side.HERE, inferred_here), (Side.THERE, inferred_there)):
+        inferred_here = tuple(
+            action for action in actions.removals if action.is_inferred or situation.is_word_doubted
+        )
+        stopped = set[Side]()
+        for side, inferred in ((Side.HERE, inferred_here), (Side.THERE, actions.expunges)):
             if not inferred:
                 continue
-            hold = _judge(situation, side, breaker, count=len(inferred), account_size=account_size, now=now)
+            hold = _judge(situation, side, breaker, inferred, account_size=account_size, now=now)
             if hold is not None:
                 held.append(hold)
-                stopped_here = stopped_here or side is Side.HERE
-                stopped_there = stopped_there or side is Side.THERE
-        guarded.append(_without(actions, here=stopped_here, there=stopped_there, situation=situation))
+                stopped.add(side)
+        removals = actions.removals
+        if Side.HERE in stopped:
+            removals = tuple(action for action in removals if action not in inferred_here)
+        expunges = () if Side.THERE in stopped else actions.expunges
+        guarded.append(replace(actions, removals=removals, expunges=expunges))
     return Guarded(plan=replace(plan, mailboxes=tuple(guarded)), held=tuple(held))
+
+
+def _inferring_nothing(actions: MailboxActions) -> MailboxActions:
+    refetches = tuple(Refetch(mailbox=actions.mailbox, base=action.base) for action in actions.expunges)
+    return replace(actions, removals=(), expunges=(), refetches=refetches)
 
 
 def _judge(
     situation: MailboxSituation,
     side: Side,
     breaker: DeletionBreaker,
+    inferred: tuple[RemoveLocal, ...] | tuple[ExpungeRemote, ...],
     *,
-    count: int,
     account_size: int,
     now: float,
 ) -> HeldDeletions | None:
@@ -176,27 +198,22 @@ def _judge(
     if situation.is_approved or record.special_use in EXEMPT_ROLES:
         return None
     earlier = situation.held
-    if earlier is not None and earlier.side is side:
-        return replace(earlier, count=count)
+    # A directory that is back is a reason that has gone: what is missing from it is judged like anything else.
+    if earlier is not None and earlier.side is side and earlier.reason != DIRECTORY_LOST:
+        return replace(earlier, count=len(inferred))
     reason = breaker.allow(
-        record.name, side, count=count, size=situation.size, account_size=account_size, now=now
+        record.name,
+        side,
+        deletions={(record.name, action.base.message_id or action.base.uid) for action in inferred},
+        size=situation.size,
+        account_size=account_size,
+        now=now,
     )
     if reason is None:
         return None
     return HeldDeletions(
-        mailbox=record.name, side=side, count=count, size=situation.size, reason=reason, since=now
+        mailbox=record.name, side=side, count=len(inferred), size=situation.size, reason=reason, since=now
     )
-
-
-def _without(
-    actions: MailboxActions, *, here: bool, there: bool, situation: MailboxSituation
-) -> MailboxActions:
-    removals = actions.removals
-    if here:
-        removals = tuple(
-            action for action in removals if not (action.is_inferred or situation.are_statements_doubtful)
-        )
-    return replace(actions, removals=removals, expunges=() if there else actions.expunges)
 
 
 def are_statements_doubtful(base: BaseView, remote: RemoteView) -> bool:

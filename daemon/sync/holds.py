@@ -57,8 +57,13 @@ class Holds:
         fresh = [hold for name, hold in self._current.items() if name not in before]
         if fresh:
             await self._store.events.append(*(self._event(hold) for hold in fresh))
-        spent = self._approved & set(looked_at)
-        if before != self._current or spent:
+        if before != self._current:
+            await self._save()
+
+    async def spend(self, mailboxes: Collection[MailboxName]) -> None:
+        """What was approved in these has been carried out; a pass that ended early spends nothing."""
+        spent = self._approved & set(mailboxes)
+        if spent:
             self._approved -= spent
             await self._save()
 

@@ -6,30 +6,36 @@ stops the account leaves as MailError, and the next pass makes whole what this o
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
-from daemon.model.ids import MailboxName
-from daemon.model.mailbox import MailboxRecord, RemoteMailbox
+from daemon.model.errors import ConnectionLost, StoreForeign
+from daemon.model.ids import MailboxName, MaildirName
 from daemon.model.passes import PassResult, Progress
 from daemon.model.settings import ImapSettings
 from daemon.net.imap.client import ImapClient
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
+from daemon.sync.backups import Backups
 from daemon.sync.execution import Execution
-from daemon.sync.guard import DeletionBreaker, HeldDeletions, guard_plan
+from daemon.sync.fingerprint import void_if_server_changed
+from daemon.sync.guard import DIRECTORY_LOST, DeletionBreaker, HeldDeletions, Side, guard_plan
 from daemon.sync.holds import Holds
 from daemon.sync.local_scan import LocalScan
 from daemon.sync.look import Look
-from daemon.sync.mailboxes import MailboxBook, MailboxPatterns
+from daemon.sync.mailboxes import KnownMailboxes, MailboxBook, MailboxPatterns
+from daemon.sync.open_uploads import UploadResolver
 from daemon.sync.plan import plan_account
-from daemon.sync.recovery import recover_locally, resolve_uploads
+from daemon.sync.recovery import LocalRecovery
+from daemon.sync.refusals import Refusals
 from daemon.sync.reset import Rematch
 from daemon.sync.tally import Tally
-from daemon.sync.uploads import Refusals
+from daemon.sync.wishes import Wishes
 
-_TREE_CLAIMED = "tree_claimed"
+_TREE_CLAIMED: Final = "tree_claimed"
+_NOTHING: Final[frozenset[MaildirName]] = frozenset()
 
 
 def _nobody_listens(progress: Progress) -> None:
@@ -65,17 +71,21 @@ class ImapSync:
         self._scan = LocalScan(tree, log)
         self._breaker = DeletionBreaker(share_limit=settings.deletion_limit)
         self._holds = Holds(account=settings.id, store=store, breaker=self._breaker)
+        self._backups = Backups(account=settings.id, store=store, tree=tree, log=log)
+        self._recovery = LocalRecovery(account=settings.id, store=store, tree=tree, log=log)
+        self._open_uploads = UploadResolver(account=settings.id, store=store, tree=tree, log=log)
+        self._rematch = Rematch(account=settings.id, store=store, tree=tree, log=log)
         self._look = Look(
             account=settings.id,
             store=store,
+            tree=tree,
             scan=self._scan,
-            rematch=Rematch(account=settings.id, store=store, tree=tree, log=log),
+            rematch=self._rematch,
             clock=clock,
             log=log,
         )
         self._refusals = Refusals()
-        self._needs_recovery = True
-        self._is_restored = store.generation_gap
+        self._is_prepared = False
 
     @property
     def held(self) -> Mapping[MailboxName, HeldDeletions]:
@@ -100,12 +110,11 @@ class ImapSync:
         if await self._store.facts.get(self._account, _TREE_CLAIMED) is None:
             await self._tree.claim(adopt=True)
             await self._store.facts.set(self._account, _TREE_CLAIMED, "1")
-        await self._tree.check_identity()
         records = await self._book.records()
-        await recover_locally(
-            account=self._account, store=self._store, tree=self._tree, records=records, log=self._log
-        )
-        self._needs_recovery = False
+        await self._backups.look(records.keys())
+        await self._recovery.run(records)
+        await void_if_server_changed(self._settings, self._store, self._rematch, records.values())
+        self._is_prepared = True
 
     async def run_pass(
         self, client: ImapClient, *, only: Collection[MailboxName] | None = None
@@ -115,40 +124,42 @@ class ImapSync:
         Raises:
             MailError: With blast ACCOUNT: the pass ended early. What it had begun is made whole by the next one.
         """
-        if self._needs_recovery:
+        if not self._is_prepared:
             await self.recover()
-        self._needs_recovery = True
-        result = await self._pass(client, only)
-        self._needs_recovery = False
-        return result
-
-    async def _pass(self, client: ImapClient, only: Collection[MailboxName] | None) -> PassResult:
         await self._tree.check_identity()
         tally = Tally(self._account, self._on_progress)
-        records, remote = await self._known(client, only)
-        pending = await self._store.operations.pending(self._account)
-        operations = {operation.message_id: operation for operation in pending}
-        open_uploads = await resolve_uploads(
-            client, account=self._account, store=self._store, tree=self._tree, records=records, log=self._log
+        known = await self._known(client, only)
+        unborn = await self._recovery.run(known.all_records)
+        remade = await self._make_approved_directories(known)
+        wishes = Wishes(self._store, await self._store.operations.pending(self._account))
+        uploads = await self._open_uploads.resolve(client, known.records, known.all_records)
+        served = {name: record for name, record in known.records.items() if name not in uploads.unresolved}
+        asked = served if only is None else {name: served[name] for name in only if name in served}
+        review = self._backups.review
+        work = await self._look.mailboxes_with_work(
+            client, asked, known.remote, wishes, {*self._holds.current, *review.mailboxes}
         )
-        work = await self._look.mailboxes_with_work(client, records, remote, operations, self._holds.current)
         seen = await self._look.see(
             client,
             work,
-            records=records,
-            operations=operations,
-            uncertain=open_uploads.uncertain,
+            served=served,
+            records=known.all_records,
+            wishes=wishes,
+            ignored={
+                name: uploads.uncertain.get(name, _NOTHING) | unborn.get(name, _NOTHING) for name in served
+            },
+            review=review,
             tally=tally,
         )
         guarded = guard_plan(
             plan_account((one.facts for one in seen.values()), can_move=client.caps.has("UIDPLUS")),
             {name: one.situation(self._holds) for name, one in seen.items()},
             self._breaker,
+            account_size=self._store.counts_of(self._account).total,
             now=self._clock.now(),
-            infers_nothing=self._is_restored,
         )
         lost = self._look.lost_directories
-        await self._holds.record([*guarded.held, *lost.values()], looked_at=[*seen, *lost])
+        await self._holds.record([*guarded.held, *lost.values()], looked_at=[*seen, *lost, *remade])
         execution = Execution(
             settings=self._settings,
             store=self._store,
@@ -158,21 +169,49 @@ class ImapSync:
             log=self._log,
             tally=tally,
             refusals=self._refusals,
-            operations=operations,
-            open_uploads=open_uploads,
+            wishes=wishes,
+            seen=seen,
+            resend=uploads.resend,
+            trash=known.trash,
         )
-        await execution.carry_out(client, guarded.plan, seen, records)
-        if only is None:
-            self._is_restored = False
+        complete = await execution.carry_out(
+            client, guarded.plan, held={hold.mailbox for hold in guarded.held if hold.side is Side.HERE}
+        )
+        if client.is_lost:  # by a file that changed under our hands: the rest was not even tried
+            raise ConnectionLost("the line was given up during the pass")
+        await self._holds.spend(complete | remade)
+        await self._backups.reviewed(complete)
+        if (
+            only is None
+            and complete.issuperset(record.name for record in work)
+            and review.mailboxes.isdisjoint(served)
+        ):
+            await wishes.settle_orphans(self._account, known.all_records)
         return replace(tally.result, held=sum(hold.count for hold in self._holds.current.values()))
 
-    async def _known(
-        self, client: ImapClient, only: Collection[MailboxName] | None
-    ) -> tuple[Mapping[MailboxName, MailboxRecord], Mapping[MailboxName, RemoteMailbox]]:
-        if only is None:
-            # QUIRK Dovecot 2.3: STATUS of the selected mailbox tells what the session has seen, not what there is.
-            await client.unselect()
-            known = await self._book.reconcile(await client.list_mailboxes())
-            return known.records, known.remote
-        records = await self._book.records()
-        return {name: records[name] for name in only if name in records}, {}
+    async def _known(self, client: ImapClient, only: Collection[MailboxName] | None) -> KnownMailboxes:
+        if only is not None:
+            return await self._book.known()
+        # QUIRK Dovecot 2.3: STATUS of the selected mailbox tells what the session has seen, not what there is.
+        await client.unselect()
+        return await self._book.reconcile(await client.list_mailboxes())
+
+    async def _make_approved_directories(self, known: KnownMailboxes) -> frozenset[MailboxName]:
+        """Make the directory of a mailbox anew whose loss a person has approved: its messages count as deleted then.
+
+        A foreign directory in its place stays what it is. Returns those that are not kept in step now: with the
+        directory everything has been done for them.
+        """
+        remade = set[MailboxName]()
+        for mailbox, hold in self._holds.current.items():
+            record = known.all_records.get(mailbox)
+            if record is None or hold.reason != DIRECTORY_LOST or not self._holds.is_approved(mailbox):
+                continue
+            try:
+                await self._tree.ensure(record.directory)
+            except StoreForeign as exc:
+                self._log.warning("mailbox.directory_foreign", mailbox=mailbox, reason=exc.reason)
+                continue
+            if mailbox not in known.records:
+                remade.add(mailbox)
+        return frozenset(remade)

@@ -1,7 +1,6 @@
-"""The local view: what lies in the tree, and what is proved to be missing from it.
+"""The local view: what lies in the tree, with what people have asked for laid over it.
 
-A name absent from one listing proves nothing: another program may be renaming the file. Missing is what is absent
-from two complete listings of all mailboxes of the account, the second begun after the first ended (sync.md 12).
+A name absent from one listing proves nothing: another program may be renaming the file; `sync.missing` looks again.
 Directories whose stamp is that of the last quiet pass are not read at all.
 """
 
@@ -55,9 +54,14 @@ class LocalScan:
         self._settled.clear()
 
     async def list(self, records: Iterable[MailboxRecord]) -> dict[MailboxName, Listing]:
-        """One complete listing of each of these mailboxes."""
+        """One complete listing of each of these mailboxes.
+
+        Raises:
+            StoreForeign: A directory is missing or not the one we made: an empty one in its place proves nothing.
+        """
         listings: dict[MailboxName, Listing] = {}
         for record in records:
+            await self._tree.check_identity(record.directory)
             scan = await self._tree.scan(record.directory)
             if scan.duplicates:
                 await self._tree.separate_twins(record.directory, scan.duplicates)
@@ -78,7 +82,7 @@ def absent_names(base: BaseView, listing: Listing) -> frozenset[MaildirName]:
     return frozenset(
         entry.maildir_name
         for entry in base.entries
-        if entry.state is BaseState.SYNCED
+        if entry.state in {BaseState.SYNCED, BaseState.UNMATCHED}
         and entry.maildir_name is not None
         and entry.maildir_name not in listing.entries
     )

@@ -4,32 +4,33 @@ A mailbox whose marks, directory stamps and wishes are those of the last quiet p
 pass over an account at rest costs the number of mailboxes, not of messages.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
-from daemon.model.errors import Blast, MailError, NotFound, StoreForeign, UidValidityChanged
+from daemon.model.errors import NotFound, StoreForeign, UidValidityChanged
+from daemon.model.flags import LETTER_FLAGS
 from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId
 from daemon.model.mailbox import MailboxRecord, RemoteMailbox
-from daemon.model.operations import Operation
-from daemon.model.passes import PassResult
 from daemon.model.views import BaseState, BaseView, RemoteView
 from daemon.net.imap.client import ImapClient
+from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.actions import MailboxFacts
-from daemon.sync.guard import HeldDeletions, MailboxSituation, Side, are_statements_doubtful
+from daemon.sync.adoption import Adoptable, Adoption
+from daemon.sync.backups import Review
+from daemon.sync.guard import DIRECTORY_LOST, HeldDeletions, MailboxSituation, Side, are_statements_doubtful
 from daemon.sync.holds import Holds
+from daemon.sync.isolation import isolated
 from daemon.sync.local_scan import Listing, LocalScan, absent_names, view_of
-from daemon.sync.plan import plan_mailbox
+from daemon.sync.missing import Proof, prove_missing
+from daemon.sync.plan import appeared_in, plan_mailbox
 from daemon.sync.remote_scan import scan_mailbox
-from daemon.sync.reset import Adoptable, Rematch
+from daemon.sync.reset import Rematch
 from daemon.sync.tally import Tally
-
-DIRECTORY_LOST: Final = "the mailbox's directory is missing or belongs to another store"
+from daemon.sync.wishes import Wishes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class Seen:
     remote: RemoteView
     facts: MailboxFacts
     adoptable: Adoptable
+    is_under_review: bool = False
 
     def situation(self, holds: Holds) -> MailboxSituation:
         """What the breaker wants to know."""
@@ -51,19 +53,8 @@ class Seen:
             are_statements_doubtful=are_statements_doubtful(self.base, self.remote),
             held=holds.current.get(self.record.name),
             is_approved=holds.is_approved(self.record.name),
+            infers_nothing=self.is_under_review,
         )
-
-
-@contextmanager
-def isolated(record: MailboxRecord, tally: Tally, log: FilteringBoundLogger) -> Iterator[None]:
-    """Within it, a fault of one mailbox or message is recorded and goes no further; what stops the account passes."""
-    try:
-        yield
-    except MailError as exc:
-        if exc.blast in {Blast.ACCOUNT, Blast.SERVICE}:
-            raise
-        tally.add(PassResult(failed=1))
-        log.warning("mailbox.skipped", mailbox=record.name, reason=exc.reason, detail=str(exc))
 
 
 class Look:
@@ -74,6 +65,7 @@ class Look:
         *,
         account: AccountId,
         store: Store,
+        tree: MaildirTree,
         scan: LocalScan,
         rematch: Rematch,
         clock: Clock,
@@ -81,8 +73,10 @@ class Look:
     ) -> None:
         self._account = account
         self._store = store
+        self._tree = tree
         self._scan = scan
         self._rematch = rematch
+        self._adoption = Adoption(account=account, store=store)
         self._clock = clock
         self._log = log
         self._retry_at: dict[MailboxName, float] = {}
@@ -93,25 +87,27 @@ class Look:
         client: ImapClient,
         records: Mapping[MailboxName, MailboxRecord],
         remote: Mapping[MailboxName, RemoteMailbox],
-        operations: Mapping[MessageId, Operation],
-        held: Collection[MailboxName],
+        wishes: Wishes,
+        wanted: Collection[MailboxName],
     ) -> list[MailboxRecord]:
-        """Mailboxes where anything may differ, or where deletions are held: their reason may have gone."""
-        wished = await self._wished(operations)
-        try:
-            unsettled = await self._scan.unsettled(records.values())
-        except StoreForeign:  # told mailbox by mailbox when they are listed
-            unsettled = frozenset(records)
+        """Mailboxes where anything may differ, and the `wanted` ones: where deletions are held, for one, their reason
+        may have gone.
+        """
+        wished = await self._wished(wishes.pending)
+        unsettled = await self._unsettled(records)
         now = self._clock.now()
+        selected = client.selection.wire_name if client.selection is not None else None
         return [
             record
             for name, record in records.items()
             if name in wished
-            or name in held
+            or name in wanted
             or name in unsettled
             or self._retry_at.get(name, now + 1) <= now
             or name not in remote
             or not client.has_condstore
+            # Without UNSELECT it is still selected, and its STATUS tells what the session has seen.
+            or record.wire_name == selected
             or _differs(record, remote[name])
         ]
 
@@ -120,26 +116,42 @@ class Look:
         client: ImapClient,
         work: Sequence[MailboxRecord],
         *,
+        served: Mapping[MailboxName, MailboxRecord],
         records: Mapping[MailboxName, MailboxRecord],
-        operations: Mapping[MessageId, Operation],
-        uncertain: Mapping[MailboxName, frozenset[MaildirName]],
+        wishes: Wishes,
+        ignored: Mapping[MailboxName, frozenset[MaildirName]],
+        review: Review,
         tally: Tally,
     ) -> dict[MailboxName, Seen]:
         """The views and facts of these mailboxes; one that cannot be looked at is left out and recorded.
 
-        A missing or foreign directory is put into `lost_directories`: nothing is inferred from it, nothing written.
+        `served` may be looked at besides `work`: where a file may have come from that is new here, or went that is
+        missing here; `records` are all the account has. A missing or foreign directory is put into `lost_directories`: nothing is inferred from it,
+        nothing written.
         """
+        self.lost_directories = {}
         listings, bases = await self._list(work, tally)
-        absent = {name: absent_names(bases[name], listings[name]) for name in bases}
-        if any(absent.values()):
-            # Sync.md 12: the second listing begins after the first has ended, and covers all mailboxes.
-            second = await self._scan.list(
-                [record for record in records.values() if record.name not in self.lost_directories]
-            )
-            listings = {name: second[name] for name in listings}
-            absent = {name: gone & absent_names(bases[name], listings[name]) for name, gone in absent.items()}
+        sources = await self._possible_sources(served, listings, bases)
+        if sources:
+            more_listings, more_bases = await self._list(sources, tally)
+            listings |= more_listings
+            bases |= more_bases
+        proof = await prove_missing(
+            self._tree, {name: absent_names(bases[name], listings[name]) for name in bases}, records.values()
+        )
+        for name in proof.lost.difference(self.lost_directories):
+            await self._note_lost(name)
+        targets = [
+            served[name]
+            for name in dict.fromkeys(proof.moved_to.values())
+            if name in served and name not in bases and name not in self.lost_directories
+        ]
+        if targets:
+            more_listings, more_bases = await self._list(targets, tally)
+            listings |= more_listings
+            bases |= more_bases
         seen: dict[MailboxName, Seen] = {}
-        for record in work:
+        for record in (*work, *sources, *targets):
             name = record.name
             if name not in bases:
                 continue
@@ -149,19 +161,45 @@ class Look:
                     record,
                     bases[name],
                     listings[name],
-                    missing=absent[name],
-                    operations=operations.values(),
-                    ignored=uncertain.get(name, frozenset()),
+                    missing=proof.gone.get(name, frozenset()),
+                    wishes=wishes,
+                    ignored=ignored.get(name, frozenset()),
+                    review=review,
                 )
-        return seen
+        return {name: _without_unseen_moves(one, proof, seen) for name, one in seen.items()}
 
-    async def _wished(self, operations: Mapping[MessageId, Operation]) -> frozenset[MailboxName]:
+    async def _possible_sources(
+        self,
+        served: Mapping[MailboxName, MailboxRecord],
+        listings: Mapping[MailboxName, Listing],
+        bases: Mapping[MailboxName, BaseView],
+    ) -> list[MailboxRecord]:
+        """Mailboxes that a file which is new elsewhere may have been moved from: their directories have changed too."""
+        has_new = any(
+            listing.entries.keys() - {entry.maildir_name for entry in bases[name].entries}
+            for name, listing in listings.items()
+        )
+        rest = {name: record for name, record in served.items() if name not in bases}
+        if not has_new or not rest:
+            return []
+        unsettled = await self._unsettled(rest)
+        return [
+            record for name, record in rest.items() if name in unsettled and name not in self.lost_directories
+        ]
+
+    async def _unsettled(self, records: Mapping[MailboxName, MailboxRecord]) -> frozenset[MailboxName]:
+        try:
+            return await self._scan.unsettled(records.values())
+        except StoreForeign:  # told mailbox by mailbox when they are listed
+            return frozenset(records)
+
+    async def _wished(self, asked: Collection[MessageId]) -> frozenset[MailboxName]:
         """Mailboxes of messages that somebody asked something about."""
         found = set[MailboxName]()
-        for message_id in operations:
+        for message_id in asked:
             try:
                 found.add((await self._store.messages.get(message_id)).mailbox)
-            except NotFound:  # gone already: settled when the operation is looked at
+            except NotFound:  # gone already: settled at the end of the pass
                 continue
         return frozenset(found)
 
@@ -170,7 +208,6 @@ class Look:
     ) -> tuple[dict[MailboxName, Listing], dict[MailboxName, BaseView]]:
         listings: dict[MailboxName, Listing] = {}
         bases: dict[MailboxName, BaseView] = {}
-        self.lost_directories = {}
         for record in work:
             base = await self._store.base.load(self._account, record.name)
             try:
@@ -179,16 +216,20 @@ class Look:
                     bases[record.name] = base
             except StoreForeign as exc:
                 self._log.error("mailbox.directory_lost", mailbox=record.name, reason=exc.reason)
-                size = len(base.entries)
-                self.lost_directories[record.name] = HeldDeletions(
-                    mailbox=record.name,
-                    side=Side.THERE,
-                    count=size,
-                    size=size,
-                    reason=DIRECTORY_LOST,
-                    since=self._clock.now(),
-                )
+                await self._note_lost(record.name)
         return listings, bases
+
+    async def _note_lost(self, mailbox: MailboxName) -> None:
+        """Hold whatever its absence might mean: for its own messages, and for those that may have been moved there."""
+        size = len((await self._store.base.load(self._account, mailbox)).entries)
+        self.lost_directories[mailbox] = HeldDeletions(
+            mailbox=mailbox,
+            side=Side.THERE,
+            count=size,
+            size=size,
+            reason=DIRECTORY_LOST,
+            since=self._clock.now(),
+        )
 
     async def _see_one(
         self,
@@ -198,30 +239,68 @@ class Look:
         listing: Listing,
         *,
         missing: Collection[MaildirName],
-        operations: Collection[Operation],
+        wishes: Wishes,
         ignored: Collection[MaildirName],
+        review: Review,
     ) -> Seen:
-        try:
-            remote = await scan_mailbox(client, record, base)
-        except UidValidityChanged:
-            if client.selection is None:
-                raise
-            record = await self._rematch.void(record, client.selection.uid_validity)
-            base = await self._store.base.load(self._account, record.name)
-            remote = await scan_mailbox(client, record, base)
-        adoptable: Adoptable = {}
-        if not record.is_first_pass_done:
+        is_under_review = record.name in review.mailboxes
+        record, base, remote = await self._scan_remote(client, record, base, is_under_review=is_under_review)
+        if not record.is_first_pass_done or is_under_review:
             if record.uid_validity is None:
                 record = replace(record, uid_validity=remote.uid_validity)
                 await self._store.mailboxes.save(record)
-            adoptable = await self._rematch.match(client, record, base, listing, remote)
+            await self._rematch.match(client, record, base, listing, remote)
             base = await self._store.base.load(self._account, record.name)
-        local = view_of(record.name, listing, missing=missing, operations=operations, ignored=ignored)
+        appeared = appeared_in(base, remote)
+        if await self._adoption.adopt(client, record, base, listing, appeared):
+            base = await self._store.base.load(self._account, record.name)
+        if not record.is_first_pass_done:
+            await self._rematch.fail_wishes(base, wishes)
+        if is_under_review and review.is_tree_older:
+            base = _with_flags_of_files(base, listing)
+        local = view_of(
+            record.name, listing, missing=missing, operations=wishes.pending.values(), ignored=ignored
+        )
         facts = plan_mailbox(base, local, remote, now=self._clock.now())
         self._note_retries(base)
+        adoptable = await self._adoption.adoptable(base, listing) if facts.remote_appeared else {}
         return Seen(
-            record=record, base=base, listing=listing, remote=remote, facts=facts, adoptable=adoptable
+            record=record,
+            base=base,
+            listing=listing,
+            remote=remote,
+            facts=facts,
+            adoptable=adoptable,
+            is_under_review=is_under_review,
         )
+
+    async def _scan_remote(
+        self, client: ImapClient, record: MailboxRecord, base: BaseView, *, is_under_review: bool
+    ) -> tuple[MailboxRecord, BaseView, RemoteView]:
+        """The remote view, with record and base under its UIDVALIDITY; complete where marks cannot be trusted."""
+        before = client.selection
+        is_fresh = before is None or before.wire_name != record.wire_name
+        try:
+            remote = await scan_mailbox(client, _unmarked(record) if is_under_review else record, base)
+        except UidValidityChanged:
+            if client.selection is None:
+                raise
+            record = await self._rematch.void(
+                record, client.selection.uid_validity, reason="uidvalidity_changed"
+            )
+            base = await self._store.base.load(self._account, record.name)
+            return record, base, await scan_mailbox(client, record, base)
+        selection = client.selection
+        if not is_fresh or selection is None:
+            return record, base, remote
+        if _went_back(record.uid_next, selection.uid_next):
+            # A UID may now belong to another message (faults.md S8): none of those known is believed any more.
+            record = await self._rematch.void(record, remote.uid_validity, reason="uid_next_went_back")
+            base = await self._store.base.load(self._account, record.name)
+            remote = await scan_mailbox(client, record, base)
+        elif _went_back(record.highest_mod_seq, selection.highest_mod_seq) and not is_under_review:
+            remote = await scan_mailbox(client, _unmarked(record), base)
+        return record, base, remote
 
     def _note_retries(self, base: BaseView) -> None:
         due = [entry.retry_at for entry in base.entries if entry.retry_at is not None]
@@ -239,4 +318,48 @@ def _differs(record: MailboxRecord, listed: RemoteMailbox) -> bool:
         or record.uid_next != listed.uid_next
         or record.highest_mod_seq != listed.highest_mod_seq
         or record.message_count != listed.message_count
+    )
+
+
+def _unmarked(record: MailboxRecord) -> MailboxRecord:
+    """The record without the mark that spares a complete comparison."""
+    return replace(record, highest_mod_seq=None)
+
+
+def _went_back(mark: int | None, now: int | None) -> bool:
+    return mark is not None and now is not None and now < mark
+
+
+def _with_flags_of_files(base: BaseView, listing: Listing) -> BaseView:
+    """Base as if both sides had agreed on what the files say: flags out of a backup are no wish of anybody's."""
+    return replace(
+        base,
+        entries=tuple(
+            entry
+            if (here := listing.entries.get(entry.maildir_name or MaildirName(""))) is None
+            else replace(entry, flags=here.flags | (entry.flags - LETTER_FLAGS - listing.lettered_keywords))
+            for entry in base.entries
+        ),
+    )
+
+
+def _without_unseen_moves(one: Seen, proof: Proof, seen: Collection[MailboxName]) -> Seen:
+    """Facts without files that lie in a mailbox nobody could look at: neither moved nor missing, for now."""
+    facts = one.facts
+    unseen = {name for name, mailbox in proof.moved_to.items() if mailbox not in seen}
+    stuck = tuple(
+        entry
+        for entry in (*facts.local_vanished, *facts.deleted_and_vanished)
+        if entry.maildir_name in unseen
+    )
+    if not stuck:
+        return one
+    return replace(
+        one,
+        facts=replace(
+            facts,
+            local_vanished=tuple(entry for entry in facts.local_vanished if entry not in stuck),
+            deleted_and_vanished=tuple(entry for entry in facts.deleted_and_vanished if entry not in stuck),
+            undecided=(*facts.undecided, *stuck),
+        ),
     )

@@ -20,10 +20,16 @@ _LEFT_OUT_ROLES = frozenset({SpecialUse.ALL, SpecialUse.FLAGGED, SpecialUse.IMPO
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownMailboxes:
-    """What a pass works on: records of kept mailboxes that the server lists, and its word about each."""
+    r"""What a pass works on: records of kept mailboxes that the server lists, and its word about each.
+
+    `all_records` has those that are not kept or not listed as well: their files are part of the tree. `trash` is the
+    wire name of the mailbox with the role \Trash, kept or not.
+    """
 
     records: Mapping[MailboxName, MailboxRecord]
     remote: Mapping[MailboxName, RemoteMailbox]
+    all_records: Mapping[MailboxName, MailboxRecord]
+    trash: bytes | None
 
 
 class MailboxPatterns:
@@ -59,10 +65,21 @@ class MailboxBook:
         self._store = store
         self._tree = tree
         self._patterns = patterns
+        self._served: frozenset[MailboxName] | None = None
+        self._trash: bytes | None = None
 
     async def records(self) -> Mapping[MailboxName, MailboxRecord]:
         """All stored records, kept or not."""
         return {record.name: record for record in await self._store.mailboxes.list(self._account)}
+
+    async def known(self) -> KnownMailboxes:
+        """What the last listing of this run left, for a pass without one; before the first, what is stored."""
+        stored = await self.records()
+        served = {
+            name: record for name, record in stored.items() if self._served is None or name in self._served
+        }
+        trash = self._trash or _trash_of(stored.values())
+        return KnownMailboxes(records=served, remote={}, all_records=stored, trash=trash)
 
     async def reconcile(self, listed: Sequence[RemoteMailbox]) -> KnownMailboxes:
         """The mailboxes of this pass; new ones get a record and a directory.
@@ -97,7 +114,11 @@ class MailboxBook:
             records[name] = record
         if fresh:
             await self._store.mailboxes.save(*fresh, events=self._created(fresh) if stored else ())
-        return KnownMailboxes(records=records, remote=remote)
+        self._served = frozenset(records)
+        self._trash = _trash_of(mailbox for mailbox in listed if mailbox.is_selectable)
+        return KnownMailboxes(
+            records=records, remote=remote, all_records={**stored, **records}, trash=self._trash
+        )
 
     def _new_record(self, mailbox: RemoteMailbox) -> MailboxRecord:
         return MailboxRecord(
@@ -114,3 +135,7 @@ class MailboxBook:
             NewEvent(name=EventName.MAILBOX_CREATED, account=self._account, mailbox=record.name)
             for record in records
         )
+
+
+def _trash_of(mailboxes: Iterable[MailboxRecord | RemoteMailbox]) -> bytes | None:
+    return next((one.wire_name for one in mailboxes if one.special_use is SpecialUse.TRASH), None)

@@ -5,12 +5,12 @@ them, because a message that vanished in one mailbox and appeared in another was
 is no concern of this module: the first pass and the thousandth take the same way through it.
 
 Rules: flags merge bit by bit against base; a deletion beats a change of flags; a move beats a deletion; what is not
-proved missing is left alone (sync.md 9, 10, 12, 16, 20, 27).
+proved missing is left alone (sync.md 8, 9, 10, 12, 16, 20, 27).
 """
 
 from collections.abc import Iterable
 
-from daemon.model.flags import DELETED, LETTER_FLAGS, NO_FLAGS, Flag, FlagSet
+from daemon.model.flags import DELETED, LETTER_FLAGS, NO_FLAGS, Flag, FlagSet, is_valid_flag
 from daemon.model.ids import MailboxName, MaildirName, Uid
 from daemon.model.views import BaseEntry, BaseState, BaseView, LocalEntry, LocalView, RemoteEntry, RemoteView
 from daemon.sync.actions import (
@@ -25,6 +25,8 @@ from daemon.sync.actions import (
     MoveRemote,
     RemoveLocal,
     Upload,
+    file_of,
+    uid_of,
 )
 
 
@@ -46,16 +48,13 @@ def plan_mailbox(base: BaseView, local: LocalView, remote: RemoteView, *, now: f
     The views must belong to one UIDVALIDITY: the gate in `sync.guard` stands before this.
     """
     _require_same_validity(base, remote)
-    by_uid = {entry.uid: entry for entry in base.entries if entry.uid is not None}
     facts = _Gathered()
     known_names = set[MaildirName]()
     for entry in base.entries:
         if entry.maildir_name is not None:
             known_names.add(entry.maildir_name)
         _judge(entry, local, remote, facts, now=now)
-    for uid, remote_entry in remote.changed.items():
-        if uid not in by_uid and uid not in remote.vanished and not _is_absent(uid, remote):
-            facts.remote_appeared.append(remote_entry)
+    facts.remote_appeared.extend(appeared_in(base, remote))
     facts.local_appeared.extend(
         entry
         for name, entry in local.entries.items()
@@ -64,12 +63,23 @@ def plan_mailbox(base: BaseView, local: LocalView, remote: RemoteView, *, now: f
     return facts.freeze(base.mailbox)
 
 
+def appeared_in(base: BaseView, remote: RemoteView) -> list[RemoteEntry]:
+    """Messages that the server has and base does not know."""
+    known = {entry.uid for entry in base.entries}
+    return [
+        entry
+        for uid, entry in remote.changed.items()
+        if uid not in known and uid not in remote.vanished and not _is_absent(uid, remote)
+    ]
+
+
 def plan_account(all_facts: Iterable[MailboxFacts], *, can_move: bool) -> AccountPlan:
     """The actions that make all views equal, moves recognised over mailbox borders.
 
     A file that is proved missing in one mailbox and lies under the same unique name in another was moved (sync.md 9);
     `can_move` says that the server can tell where a moved message went (UIDPLUS), otherwise it is an upload and a
-    deletion, the deletion last.
+    deletion, the deletion last. A message that was moved and then deleted by name is moved now and deleted in the next
+    pass, where it is.
     """
     facts = tuple(all_facts)
     moved_from, moved_to, moves = (
@@ -98,6 +108,9 @@ class _Gathered:
         self.local_appeared: list[LocalEntry] = []
         self.local_vanished: list[BaseEntry] = []
         self.deleted_by_name: list[BaseEntry] = []
+        self.deleted_and_vanished: list[BaseEntry] = []
+        self.unburied: list[BaseEntry] = []
+        self.undecided: list[BaseEntry] = []
         self.gone_on_both: list[BaseEntry] = []
         self.unmarked: list[RemoteEntry] = []
         self.flags: list[FlagDifference] = []
@@ -112,6 +125,9 @@ class _Gathered:
             local_appeared=tuple(self.local_appeared),
             local_vanished=tuple(self.local_vanished),
             deleted_by_name=tuple(self.deleted_by_name),
+            deleted_and_vanished=tuple(self.deleted_and_vanished),
+            unburied=tuple(self.unburied),
+            undecided=tuple(self.undecided),
             gone_on_both=tuple(self.gone_on_both),
             unmarked=tuple(self.unmarked),
             flags=tuple(self.flags),
@@ -131,6 +147,7 @@ def _is_absent(uid: Uid, remote: RemoteView) -> bool:
 def _judge(entry: BaseEntry, local: LocalView, remote: RemoteView, facts: _Gathered, *, now: float) -> None:
     """Put one base entry where it belongs; undecided ones go nowhere."""
     if entry.state is BaseState.UNMATCHED or entry.uid is None:
+        _judge_unmatched(entry, local, facts)
         return
     is_stated = entry.uid in remote.vanished
     is_gone_there = is_stated or _is_absent(entry.uid, remote)
@@ -148,18 +165,45 @@ def _judge(entry: BaseEntry, local: LocalView, remote: RemoteView, facts: _Gathe
         else:
             (facts.stated if is_stated or is_deleted_by_name else facts.inferred).append(entry)
     elif is_deleted_by_name:
-        facts.deleted_by_name.append(entry)
+        (facts.deleted_and_vanished if is_gone_here else facts.deleted_by_name).append(entry)
     elif is_gone_here:
         facts.local_vanished.append(entry)
+    elif entry.maildir_name not in local.entries:
+        facts.undecided.append(entry)
     else:
         difference = _compare_flags(entry, local, remote)
         if difference is not None:
             facts.flags.append(difference)
 
 
+def _judge_unmatched(entry: BaseEntry, local: LocalView, facts: _Gathered) -> None:
+    """A file without a partner is nobody's but the reader's: only what is done to it here counts (sync.md 8)."""
+    if entry.maildir_name in local.missing:
+        facts.gone_on_both.append(entry)
+    elif entry.message_id in local.deleted_by_name:
+        facts.unburied.append(entry)
+    elif entry.message_id in local.wished and entry.maildir_name in local.entries:
+        here = local.entries[file_of(entry)]
+        wanted = _with_wishes(here.flags, entry, local)
+        facts.flags.append(
+            FlagDifference(
+                base=entry,
+                merged=wanted,
+                local_add=wanted - here.flags,
+                local_remove=here.flags - wanted,
+                local_path=here.path,
+            )
+        )
+
+
 def _judge_marked(entry: BaseEntry, remote: RemoteView, facts: _Gathered, *, is_gone_there: bool) -> None:
-    r"""Left on the server with \Deleted, absent here by decision; someone who removes the flag wants it back."""
-    if is_gone_there:
+    r"""Left on the server with \Deleted, absent here by decision; someone who removes the flag wants it back.
+
+    One that still has a file was marked by a run that ended before it could remove it.
+    """
+    if entry.maildir_name is not None:
+        facts.unburied.append(entry)
+    elif is_gone_there:
         facts.gone_on_both.append(entry)
         return
     seen = remote.changed.get(entry.uid) if entry.uid is not None else None
@@ -179,23 +223,23 @@ def _judge_failed(
 
 def _compare_flags(entry: BaseEntry, local: LocalView, remote: RemoteView) -> FlagDifference | None:
     """The difference of one message's flags, or None where nothing is to be done."""
-    here = local.entries.get(entry.maildir_name) if entry.maildir_name is not None else None
-    there = remote.changed.get(entry.uid) if entry.uid is not None else None
-    shown = entry.flags if here is None else _shown(here, entry.flags, local)
+    here = local.entries[file_of(entry)]
+    there = remote.changed.get(uid_of(entry))
+    shown = _shown(here, entry.flags, local)
     local_flags = _with_wishes(shown, entry, local)
     remote_flags = entry.flags if there is None else there.flags
     if shown == local_flags == entry.flags == remote_flags:
         return None
     merged = merge_flags(entry.flags, local_flags, remote_flags)
-    storable = _storable(merged | remote_flags, remote)
-    push_add = (merged - remote_flags) & storable
-    push_remove = (remote_flags - merged) & storable
-    refused = (merged ^ remote_flags) - storable
+    kept = storable(merged | remote_flags, remote)
+    push_add = (merged - remote_flags) & kept
+    push_remove = (remote_flags - merged) & kept
+    refused = (merged ^ remote_flags) - kept
     settled = frozenset(
         flag for flag in merged | refused if (flag in remote_flags if flag in refused else flag in merged)
     )
-    local_add = (merged - shown) if here is not None else NO_FLAGS
-    local_remove = (shown - merged) if here is not None else NO_FLAGS
+    local_add = merged - shown
+    local_remove = shown - merged
     if remote.is_read_only:
         push_add = push_remove = NO_FLAGS
         settled = remote_flags
@@ -208,7 +252,7 @@ def _compare_flags(entry: BaseEntry, local: LocalView, remote: RemoteView) -> Fl
         push_remove=push_remove,
         local_add=local_add,
         local_remove=local_remove,
-        local_path=None if here is None else here.path,
+        local_path=here.path,
     )
 
 
@@ -231,13 +275,14 @@ def _has_letter(flag: Flag, local: LocalView) -> bool:
     return flag in LETTER_FLAGS or flag in local.lettered_keywords
 
 
-def _storable(flags: FlagSet, remote: RemoteView) -> FlagSet:
-    r"""Those flags that the server says it keeps; no PERMANENTFLAGS means all (RFC 9051 §7.1)."""
+def storable(flags: FlagSet, remote: RemoteView) -> FlagSet:
+    r"""Those flags that the server says it keeps; no PERMANENTFLAGS means all (RFC 9051 §7.1). No atom, no keyword."""
+    allowed = frozenset(flag for flag in flags if is_valid_flag(flag))
     if remote.permanent_flags is None:
-        return flags
+        return allowed
     return frozenset(
         flag
-        for flag in flags
+        for flag in allowed
         if flag in remote.permanent_flags or (remote.accepts_new_keywords and not flag.startswith("\\"))
     )
 
@@ -254,7 +299,7 @@ def _pair_moves(
     moved_to: set[tuple[MailboxName, MaildirName]] = set()
     moves: list[MoveRemote] = []
     for fact in facts:
-        for base in fact.local_vanished:
+        for base in (*fact.local_vanished, *fact.deleted_and_vanished):
             name = base.maildir_name
             places = appeared.get(name) if name is not None else None
             if name is None or not places:
@@ -271,8 +316,11 @@ def _actions_of(fact: MailboxFacts, moved_away: set[MaildirName]) -> MailboxActi
     return MailboxActions(
         mailbox=mailbox,
         forgets=tuple(Forget(mailbox=mailbox, base=entry) for entry in fact.gone_on_both),
+        burials=tuple(RemoveLocal(mailbox=mailbox, base=entry, is_inferred=False) for entry in fact.unburied),
         deletions=tuple(
-            ExpungeRemote(mailbox=mailbox, base=entry, is_inferred=False) for entry in fact.deleted_by_name
+            ExpungeRemote(mailbox=mailbox, base=entry, is_inferred=False)
+            for entry in (*fact.deleted_by_name, *fact.deleted_and_vanished)
+            if entry.maildir_name not in moved_away
         ),
         flags=tuple(ChangeFlags(mailbox=mailbox, difference=difference) for difference in fact.flags),
         downloads=(

@@ -1,8 +1,9 @@
 """A mailbox whose UIDs are void: its files are matched with the server's messages again, nothing is deleted.
 
-The same way serves a changed UIDVALIDITY, a rebuilt index and a first pass over a tree that was there before
-(sync.md 7, 8). It always ends: files with a partner are bound to it; files that were once on the server and have none
-stay in place as `unmatched`; other files are new and go up; messages without a file come down.
+The same way serves a changed UIDVALIDITY, UIDs that are given again, a rebuilt index, a restored backup and a first
+pass over a tree that was there before (sync.md 7, 8). It always ends: files with a partner are bound to it; files that
+were once on the server and have none stay in place as `unmatched`, until `sync.adoption` finds one; other files are new
+and go up; messages without a file come down.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.model.events import EventName, NewEvent
 from daemon.model.flags import DELETED, FlagSet
-from daemon.model.ids import AccountId, MaildirName, MessageId, Uid, UidValidity, new_message_id
+from daemon.model.ids import AccountId, MaildirName, Uid, UidValidity, new_message_id
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.uidset import UidSet
 from daemon.model.views import BaseEntry, BaseState, BaseView, RemoteEntry, RemoteView
@@ -24,8 +25,7 @@ from daemon.store.store import Store
 from daemon.sync.file_facts import FileFacts, file_facts
 from daemon.sync.local_scan import Listing
 from daemon.sync.rematch import FileKey, candidates, match_by_header
-
-Adoptable = Mapping[bytes, tuple[MessageId, MaildirName]]
+from daemon.sync.wishes import Wishes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +48,8 @@ class Rematch:
         self._tree = tree
         self._log = log
 
-    async def void(self, record: MailboxRecord, validity: UidValidity) -> MailboxRecord:
+    async def void(self, record: MailboxRecord, validity: UidValidity, *, reason: str) -> MailboxRecord:
         """The record under its new UIDVALIDITY: messages stay, their UIDs and the marks go; one `mailbox.reset`."""
-        await self._store.base.clear_placements(self._account, record.name)
         fresh = replace(
             record, uid_validity=validity, uid_next=None, highest_mod_seq=None, is_first_pass_done=False
         )
@@ -58,43 +57,61 @@ class Rematch:
             name=EventName.MAILBOX_RESET,
             account=self._account,
             mailbox=record.name,
-            data={"reason": "uidvalidity_changed", "uid_validity": validity},
+            data={"reason": reason, "uid_validity": validity},
         )
-        await self._store.mailboxes.save(fresh, events=[event])
+        if validity == record.uid_validity:  # nothing but the rows themselves says that they are void
+            await self._store.base.clear_placements(self._account, record.name)
+            await self._store.mailboxes.save(fresh, events=[event])
+        else:  # the record first: rows of another UIDVALIDITY are void by themselves, and the event comes once
+            await self._store.mailboxes.save(fresh, events=[event])
+            await self._store.base.clear_placements(self._account, record.name)
         self._log.warning(
-            "mailbox.reset", mailbox=record.name, uid_validity=validity, was=record.uid_validity
+            "mailbox.reset",
+            mailbox=record.name,
+            reason=reason,
+            uid_validity=validity,
+            was=record.uid_validity,
         )
         return fresh
 
     async def match(
-        self, client: ImapClient, record: MailboxRecord, base: BaseView, listing: Listing, remote: RemoteView
-    ) -> Adoptable:
-        """Bind files to messages; the mailbox is selected. Returns the files that found none, by wire digest.
+        self,
+        client: ImapClient,
+        record: MailboxRecord,
+        base: BaseView,
+        listing: Listing,
+        remote: RemoteView,
+    ) -> None:
+        """Bind files to messages; the mailbox is selected and its view complete.
 
         Rows are written for every file that was once on the server, so that the plan neither sends nor deletes it.
         """
         known = {entry.uid for entry in base.entries if entry.uid is not None}
         messages = [entry for uid, entry in remote.changed.items() if uid not in known]
         files = await self._files(record, base, listing)
-        if not files:
-            return {}
-        pairs = await self._pairs(client, files, messages)
+        pairs = await self._pairs(client, files, messages) if files else {}
         flags = {entry.uid: entry.flags for entry in messages}
         await self._bind(record, remote.uid_validity, files, pairs, flags)
         lost = [file for name, file in files.items() if name not in pairs and file.key.was_on_server]
         await self._shelve(record, remote.uid_validity, lost)
-        rows = await self._store.base.load(self._account, record.name)
-        ids = {
-            entry.maildir_name: entry.message_id for entry in rows.entries if entry.maildir_name is not None
-        }
-        self._log.info(
-            "mailbox.matched", mailbox=record.name, files=len(files), matched=len(pairs), unmatched=len(lost)
-        )
-        return {
-            file.facts.content.wire_sha256: (message_id, file.key.maildir_name)
-            for file in lost
-            if (message_id := ids.get(file.key.maildir_name)) is not None
-        }
+        if files:
+            self._log.info(
+                "mailbox.matched",
+                mailbox=record.name,
+                files=len(files),
+                matched=len(pairs),
+                unmatched=len(lost),
+            )
+
+    async def fail_wishes(self, base: BaseView, wishes: Wishes) -> None:
+        """Wishes follow their message to its match; where a reset leaves it without one they fail (sync.md 8)."""
+        for entry in base.entries:
+            if entry.uid is None and entry.message_id in wishes.pending:
+                await wishes.failed(
+                    entry.message_id,
+                    "message_unmatched",
+                    "the mailbox was renumbered and the message has no counterpart on the server any more",
+                )
 
     async def _files(
         self, record: MailboxRecord, base: BaseView, listing: Listing
@@ -102,6 +119,7 @@ class Rematch:
         """Every file that is bound to no UID, with what its octets say."""
         rows = {entry.maildir_name: entry for entry in base.entries if entry.maildir_name is not None}
         remembered = await self._store.intents.names(self._account, record.name)
+        buried = await self._store.tombstones.find(self._account, record.name)
         unbound = [
             entry
             for name, entry in listing.entries.items()
@@ -117,7 +135,9 @@ class Rematch:
                 wire_size=content.wire_size,
                 mtime=facts.mtime,
                 header_sha256=content.header_sha256,
-                was_on_server=row is not None or name in remembered or self._tree.is_ours(name),
+                was_on_server=(
+                    row is not None or name in remembered or name in buried or self._tree.is_ours(name)
+                ),
             )
             files[name] = _File(key=key, facts=facts, row=row)
         return files

@@ -1,4 +1,4 @@
-"""Messages go out: local files to APPEND, local moves to UID MOVE, both behind an intent.
+"""Messages go out: local files to APPEND, behind an intent.
 
 The intent holds the target's UIDNEXT from before the act, so that after a crash or a lost line the message can be
 looked for among what came since, instead of being sent again on a guess (sync.md 19). The octets are never changed;
@@ -6,7 +6,6 @@ a file with bare LF goes up with CRLF.
 """
 
 import functools
-from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
@@ -14,45 +13,30 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
 from daemon.model.envelope import Content
-from daemon.model.errors import MailError, ServerRefused
-from daemon.model.events import EventName, NewEvent
-from daemon.model.flags import SYSTEM_FLAGS, FlagSet, is_valid_flag
+from daemon.model.errors import Blast, MailError, MessageUnavailable, ServerRefused
+from daemon.model.flags import FlagSet
 from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId, Uid, UidValidity, new_message_id
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.operations import Intent, IntentKind
 from daemon.model.passes import PassResult
-from daemon.model.uidset import UidSet
-from daemon.model.views import LocalEntry
+from daemon.model.views import LocalEntry, RemoteView
 from daemon.net.imap.client import AppendItem, AppendOutcome, ImapClient
 from daemon.store.base import Arrival
 from daemon.store.intents import NewIntent
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
-from daemon.sync.actions import MoveRemote, Upload, message_of, uid_of
 from daemon.sync.downloads import new_message_event
 from daemon.sync.file_facts import FileFacts, file_facts
+from daemon.sync.plan import storable
+from daemon.sync.refusals import Asked, Refusals
+from daemon.sync.selecting import same_validity
 from daemon.sync.tally import Tally
 
 UPLOADS_IN_FLIGHT: Final = 64  # messages behind one intents transaction
-UPLOAD_BYTES_IN_FLIGHT: Final = 4 * 1024 * 1024
-REFUSAL_RETRY_SECONDS: Final = 15 * 60.0
-
-
-class Refusals:
-    """Files the server would not take, and when to ask again; kept in memory, so that a restart asks at once."""
-
-    def __init__(self) -> None:
-        self._until: dict[tuple[MailboxName, MaildirName], float] = {}
-
-    def note(self, mailbox: MailboxName, name: MaildirName, until: float) -> None:
-        self._until[mailbox, name] = until
-
-    def is_waiting(self, mailbox: MailboxName, name: MaildirName, now: float) -> bool:
-        return self._until.get((mailbox, name), 0.0) > now
 
 
 class Uploads:
-    """Carries out the uploads and moves of one pass."""
+    """Carries out the uploads of one pass."""
 
     def __init__(
         self,
@@ -64,8 +48,10 @@ class Uploads:
         log: FilteringBoundLogger,
         tally: Tally,
         refusals: Refusals,
+        remote: Mapping[MailboxName, RemoteView],
         resend: Mapping[tuple[MailboxName, MaildirName], int],
     ) -> None:
+        """`remote` says which flags each mailbox keeps; `resend` how often a file went out whole without a trace."""
         self._account = account
         self._store = store
         self._tree = tree
@@ -73,49 +59,24 @@ class Uploads:
         self._log = log
         self._tally = tally
         self._refusals = refusals
+        self._remote = remote
         self._resend = resend
+        self._confirmed = set[tuple[MailboxName, MaildirName]]()
 
-    async def upload(
-        self, client: ImapClient, records: Mapping[MailboxName, MailboxRecord], uploads: Sequence[Upload]
-    ) -> None:
-        """Append every file that the server is not known to have refused a moment ago."""
-        by_mailbox: dict[MailboxName, list[LocalEntry]] = defaultdict(list)
+    async def upload(self, client: ImapClient, record: MailboxRecord, entries: Sequence[LocalEntry]) -> None:
+        """Append every file of this mailbox that the server is not known to have refused a moment ago."""
         now = self._clock.now()
-        for upload in uploads:
-            if not self._refusals.is_waiting(upload.mailbox, upload.entry.maildir_name, now):
-                by_mailbox[upload.mailbox].append(upload.entry)
-        for mailbox, entries in by_mailbox.items():
-            for group in _groups(entries):
-                await self._upload_group(client, records[mailbox], group)
+        wanted = [
+            entry
+            for entry in entries
+            if not self._refusals.is_waiting(Asked.UPLOAD, record.name, entry.maildir_name, now)
+        ]
+        for start in range(0, len(wanted), UPLOADS_IN_FLIGHT):
+            await self._upload_group(client, record, wanted[start : start + UPLOADS_IN_FLIGHT])
 
-    async def move(
-        self,
-        client: ImapClient,
-        records: Mapping[MailboxName, MailboxRecord],
-        moves: Sequence[MoveRemote],
-        sizes_and_digests: Mapping[MessageId, Content],
-    ) -> None:
-        """Do on the server what was done in the tree; a file that is not provably the same message is left alone.
-
-        The next pass finds such a file as a new message and the old one as missing.
-        """
-        routes: dict[tuple[MailboxName, MailboxName], list[tuple[MoveRemote, FileFacts]]] = defaultdict(list)
-        for move in moves:
-            facts = await file_facts(self._tree, records[move.target].directory, [move.entry])
-            if not facts:
-                continue
-            content = facts[0].content
-            base = sizes_and_digests.get(message_of(move.base))
-            if (
-                base is not None
-                and content.file_sha256 == base.file_sha256
-                and content.file_size == base.file_size
-            ):
-                routes[move.source, move.target].append((move, facts[0]))
-            else:
-                await self.upload(client, records, [Upload(mailbox=move.target, entry=move.entry)])
-        for (source, target), proved in routes.items():
-            await self._move_group(client, records[source], records[target], proved)
+    def is_confirmed(self, mailbox: MailboxName, name: MaildirName) -> bool:
+        """Whether the server is known to have this file since this pass."""
+        return (mailbox, name) in self._confirmed
 
     async def _upload_group(
         self, client: ImapClient, record: MailboxRecord, entries: Sequence[LocalEntry]
@@ -125,16 +86,16 @@ class Uploads:
             return
         self._tally.expect(messages=len(files), octets=sum(file.content.wire_size for file in files))
         status = await client.status(record.wire_name)
-        validity = _same_validity(record, status.uid_validity)
+        validity = same_validity(record, status.uid_validity)
         intents = await self._store.intents.open(
             [
-                self._intent(
+                upload_intent(
                     record,
                     validity,
                     status.uid_next,
                     file,
                     message_id=new_message_id(),
-                    flags=file.entry.flags,
+                    flags=self._sendable(record, file.entry.flags),
                 )
                 for file in files
             ]
@@ -145,10 +106,10 @@ class Uploads:
         sent = set[int]()
         items = [
             AppendItem(
-                flags=_sendable(file.entry.flags),
+                flags=intent.flags,
                 internal_date=file.mtime,
                 size=file.content.wire_size,
-                open_chunks=functools.partial(self._chunks, record, file.entry, intent.id, sent),
+                open_chunks=functools.partial(self._chunks, record, file, intent.id, sent),
             )
             for intent, file in zip(intents, files, strict=True)
         ]
@@ -169,38 +130,59 @@ class Uploads:
         outcomes: Sequence[AppendOutcome],
     ) -> None:
         arrivals: list[Arrival] = []
-        accepted: list[int] = []
+        accepted: dict[MessageId, int] = {}
         refused: list[int] = []
         unnamed: list[int] = []
+        plea: ServerRefused | None = None
         for intent, file, outcome in zip(intents, files, outcomes, strict=True):
             if outcome.refusal is not None:
                 refused.append(intent.id)
-                self._note_refusal(record, intent.maildir_name, outcome.refusal)
-            elif outcome.uid is not None and outcome.uid_validity == validity:
-                accepted.append(intent.id)
-                arrivals.append(arrival_of(intent, outcome.uid, file.content, intent.flags))
+                if outcome.refusal.blast is Blast.ACCOUNT:
+                    plea = outcome.refusal
+                else:
+                    self._note_refusal(record, intent.maildir_name, outcome.refusal)
+            elif outcome.uid is not None and is_credible(outcome.uid, outcome.uid_validity, intent):
+                accepted[intent.message_id] = intent.id
+                arrivals.append(arrival_of(intent, outcome.uid, file.content, file.entry.flags))
             else:
                 unnamed.append(intent.id)  # no APPENDUID: found by its intent at the start of the next pass
-        await self.confirm(record, validity, arrivals)
-        await self._store.intents.close(accepted)
+        doubtful = await self._confirm(record, validity, arrivals)  # the UID is another message's
+        unnamed.extend(accepted.pop(message_id) for message_id in doubtful)
+        await self._store.intents.close(list(accepted.values()))
         await self._store.intents.close(refused, remember=False)
         await self._store.intents.count_attempt(unnamed)
         self._tally.add(PassResult(uploaded=len(unnamed)))
+        if plea is not None:
+            raise plea
 
     async def _chunks(
-        self, record: MailboxRecord, entry: LocalEntry, intent_id: int, sent: set[int]
+        self, record: MailboxRecord, file: FileFacts, intent_id: int, sent: set[int]
     ) -> AsyncIterator[bytes]:
-        """The message in wire form; notes the intent once all of it was taken for sending."""
+        """The message in wire form; notes the intent once all of it was taken for sending.
+
+        Raises:
+            MessageUnavailable: The file is being written to; it costs the line, since half a literal is out.
+        """
+        left = file.content.wire_size
+        entry = file.entry
         async for chunk in self._tree.wire_chunks(record.directory, entry.maildir_name, entry.path):
+            left -= len(chunk)
+            if left < 0:
+                break
             yield chunk
+        if left:
+            raise MessageUnavailable(
+                f"{entry.maildir_name} in {record.name} changed while it was being sent",
+                reason="file_changed",
+            )
         sent.add(intent_id)
 
-    async def confirm(
+    async def _confirm(
         self, record: MailboxRecord, validity: UidValidity, arrivals: Sequence[Arrival]
-    ) -> None:
-        """Write down that the server has these files now."""
+    ) -> frozenset[MessageId]:
+        """Write down that the server has these files now; those whose UID belongs to another message are returned."""
         if not arrivals:
-            return
+            return frozenset()
         events = [
             new_message_event(
                 self._account, record, arrival.message_id, arrival.flags, arrival.content, origin="local"
@@ -208,128 +190,70 @@ class Uploads:
             for arrival in arrivals
             if record.is_first_pass_done
         ]
-        await self._store.base.confirm(self._account, record.name, validity, arrivals, events)
-        self._tally.add(PassResult(uploaded=len(arrivals)))
+        refused = await self._store.base.confirm(self._account, record.name, validity, arrivals, events)
+        taken = [arrival for arrival in arrivals if arrival.message_id not in refused]
+        self._confirmed.update((record.name, arrival.maildir_name) for arrival in taken)
+        self._tally.add(PassResult(uploaded=len(taken)))
         self._tally.transferred(
-            messages=len(arrivals), octets=sum(arrival.content.wire_size for arrival in arrivals)
+            messages=len(taken), octets=sum(arrival.content.wire_size for arrival in taken)
         )
+        return refused
 
-    async def _move_group(
-        self,
-        client: ImapClient,
-        source: MailboxRecord,
-        target: MailboxRecord,
-        proved: Sequence[tuple[MoveRemote, FileFacts]],
-    ) -> None:
-        status = await client.status(target.wire_name)
-        validity = _same_validity(target, status.uid_validity)
-        intents = await self._store.intents.open(
-            [
-                self._intent(
-                    target,
-                    validity,
-                    status.uid_next,
-                    file,
-                    message_id=message_of(move.base),
-                    flags=move.base.flags,
-                )
-                for move, file in proved
-            ]
-        )
-        await select_for_change(client, source)
-        result = await client.move(UidSet(uid_of(move.base) for move, _ in proved), target.wire_name)
-        confirmed: list[int] = []
-        for intent, (move, file) in zip(intents, proved, strict=True):
-            uid = result.pairs.get(uid_of(move.base))
-            if uid is None or result.uid_validity != validity:
-                continue
-            arrival = arrival_of(intent, uid, file.content, move.entry.flags, base_flags=move.base.flags)
-            event = NewEvent(
-                name=EventName.MESSAGE_MOVED,
-                account=self._account,
-                mailbox=target.name,
-                message_id=intent.message_id,
-                data={"from": source.name, "to": target.name},
-            )
-            await self._store.base.remove(self._account, source.name, uids=[uid_of(move.base)])
-            await self._store.base.confirm(self._account, target.name, validity, [arrival], [event])
-            confirmed.append(intent.id)
-        await self._store.intents.close(confirmed)
-        self._tally.add(PassResult(moved=len(confirmed)))
-
-    def _intent(
-        self,
-        record: MailboxRecord,
-        validity: UidValidity,
-        uid_next: Uid | None,
-        file: FileFacts,
-        *,
-        message_id: MessageId,
-        flags: FlagSet,
-    ) -> NewIntent:
-        return NewIntent(
-            kind=IntentKind.UPLOAD,
-            account=self._account,
-            mailbox=record.name,
-            uid_validity=validity,
-            uid=None,
-            uid_next=uid_next,
-            maildir_name=file.entry.maildir_name,
-            message_id=message_id,
-            flags=flags,
-            file_size=file.content.file_size,
-            file_sha256=file.content.file_sha256,
-            wire_size=file.content.wire_size,
-            wire_sha256=file.content.wire_sha256,
-            internal_date=file.mtime,
-        )
+    def _sendable(self, record: MailboxRecord, flags: FlagSet) -> FlagSet:
+        """Flags that the mailbox will keep; the others stay local and are no part of what both sides agree on."""
+        remote = self._remote.get(record.name)
+        return flags if remote is None else storable(flags, remote)
 
     def _note_refusal(self, record: MailboxRecord, name: MaildirName, refusal: MailError) -> None:
-        self._refusals.note(record.name, name, self._clock.now() + REFUSAL_RETRY_SECONDS)
+        self._refusals.note(Asked.UPLOAD, record.name, name, self._clock.now())
         self._tally.add(PassResult(failed=1))
         self._log.warning(
             "upload.refused", mailbox=record.name, reason=refusal.reason, server_said=str(refusal)
         )
 
 
-def arrival_of(
-    intent: Intent, uid: Uid, content: Content, flags: FlagSet, base_flags: FlagSet | None = None
-) -> Arrival:
-    """The row of a file that the server has now under `uid`; base has what was sent with it."""
+def upload_intent(
+    record: MailboxRecord,
+    validity: UidValidity,
+    uid_next: Uid | None,
+    file: FileFacts,
+    *,
+    message_id: MessageId,
+    flags: FlagSet,
+) -> NewIntent:
+    """A file is about to be in this mailbox on the server; `flags` are what both sides will then agree on."""
+    return NewIntent(
+        kind=IntentKind.UPLOAD,
+        account=record.account,
+        mailbox=record.name,
+        uid_validity=validity,
+        uid=None,
+        uid_next=uid_next,
+        maildir_name=file.entry.maildir_name,
+        message_id=message_id,
+        flags=flags,
+        file_size=file.content.file_size,
+        file_sha256=file.content.file_sha256,
+        wire_size=file.content.wire_size,
+        wire_sha256=file.content.wire_sha256,
+        internal_date=file.mtime,
+    )
+
+
+def arrival_of(intent: Intent, uid: Uid, content: Content, flags: FlagSet) -> Arrival:
+    """The row of a file that the server has now under `uid`; `flags` are the file's."""
     return Arrival(
         message_id=intent.message_id,
         uid=uid,
         maildir_name=intent.maildir_name,
         flags=flags,
-        base_flags=_sendable(intent.flags) if base_flags is None else base_flags,
+        base_flags=intent.flags,
         content=content,
         internal_date=intent.internal_date,
         mod_seq=None,
     )
 
 
-async def select_for_change(client: ImapClient, record: MailboxRecord, *, for_reading: bool = False) -> None:
-    """Have this mailbox selected, under the UIDVALIDITY that its UIDs belong to; for changes unless told otherwise."""
-    selection = client.selection
-    if selection is None or selection.wire_name != record.wire_name:
-        selection = await client.select(record.wire_name)
-    _same_validity(record, selection.uid_validity)
-    if selection.is_read_only and not for_reading:
-        raise ServerRefused(f"{record.name} can only be read on the server", status="NO", reason="read_only")
-
-
-def _same_validity(record: MailboxRecord, validity: UidValidity | None) -> UidValidity:
-    if validity is None or (record.uid_validity is not None and validity != record.uid_validity):
-        raise ServerRefused(
-            f"UIDVALIDITY of {record.name} changed during the pass", status="OK", reason="uidvalidity_changed"
-        )
-    return validity
-
-
-def _sendable(flags: FlagSet) -> FlagSet:
-    """Flags that may stand in APPEND; a keyword that is no atom stays local."""
-    return frozenset(flag for flag in flags if flag in SYSTEM_FLAGS or is_valid_flag(flag))
-
-
-def _groups(entries: Sequence[LocalEntry]) -> Sequence[Sequence[LocalEntry]]:
-    return [entries[at : at + UPLOADS_IN_FLIGHT] for at in range(0, len(entries), UPLOADS_IN_FLIGHT)]
+def is_credible(uid: Uid, validity: UidValidity | None, intent: Intent) -> bool:
+    """Whether an APPENDUID or COPYUID can be true: a new message's UID is not below the UIDNEXT from before."""
+    return validity == intent.uid_validity and uid >= (intent.uid_next or 1)

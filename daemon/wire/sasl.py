@@ -123,7 +123,7 @@ class External(Exchange):
         return self._username.encode()
 
 
-class _Bearer(Exchange):
+class Bearer(Exchange):
     """An access token. A challenge is the server's reason for refusing; it is answered, and then NO follows."""
 
     has_initial = True
@@ -150,7 +150,7 @@ class _Bearer(Exchange):
         return b""
 
 
-class XOAuth2(_Bearer):
+class XOAuth2(Bearer):
     """An access token as Google and Microsoft 365 take it."""
 
     name = "XOAUTH2"
@@ -159,7 +159,7 @@ class XOAuth2(_Bearer):
         return f"user={self._username}\x01auth=Bearer {self._token.reveal()}\x01\x01".encode()
 
 
-class OAuthBearer(_Bearer):
+class OAuthBearer(Bearer):
     """An access token as RFC 7628 has it."""
 
     name = "OAUTHBEARER"
@@ -245,14 +245,16 @@ def choose(
     *,
     is_private: bool,
     is_token: bool = False,
+    only: str | None = None,
     host: str = "",
     port: int = 0,
 ) -> Exchange | None:
     """The exchange to use, or None when nothing offered is fit.
 
     Over a line that is not private the password itself is never sent. `is_token`: `secret` is an OAuth access token.
+    `only` is the one mechanism that may be used, where the account names it.
     """
-    names = {name.upper() for name in offered}
+    names = {name.upper() for name in offered if only is None or name.upper() == only.upper()}
     if is_token:
         order: tuple[str, ...] = _TOKEN_ORDER if is_private else ()
     else:

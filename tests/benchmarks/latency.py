@@ -9,7 +9,6 @@ passing the proxy, the file in new/ (looked for every half millisecond), `messag
 import argparse
 import asyncio
 import contextlib
-import json
 import os
 import random
 import signal

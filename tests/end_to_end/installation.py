@@ -209,13 +209,17 @@ class Service:
 
 @dataclass
 class Installation:
-    """A home with config and store. `said` keeps whatever left a process: answers and output."""
+    """A home with config and store. `said` keeps whatever left a process: answers and output.
+
+    `handwritten` is a config to take as it is, instead of one with `accounts`.
+    """
 
     home: Path
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
     said: list[bytes] = field(default_factory=list)
     pycache: Path | None = None
     port: int = 0
+    handwritten: str | None = None
     _logs: int = 0
 
     def __post_init__(self) -> None:
@@ -257,7 +261,8 @@ class Installation:
             lines.append(f"[accounts.{account}]")
             # What JSON and TOML write alike: strings, numbers, booleans and lists of them.
             lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in keys.items()]
-        self.config.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        text = "\n".join(lines) + "\n" if self.handwritten is None else self.handwritten
+        self.config.write_text(text, encoding="utf-8")
         self.config.chmod(0o600)
 
     def arguments(self, command: str, *more: str) -> list[str]:
@@ -274,9 +279,19 @@ class Installation:
 
     async def call(self, command: str, *more: str, seconds: float = 90.0) -> Done:
         """A command, run to its end with its output in pipes."""
+        return await self._call(self.arguments(command, *more), seconds)
+
+    async def peak_of(self, command: str, *more: str, seconds: float = 90.0) -> tuple[Done, float]:
+        """The same, and the most memory it had, in MiB."""
+        target = self.home / "spent.json"
+        around = [sys.executable, "-I", "-S", str(ROOT / "tests" / "support" / "spent.py"), str(target)]
+        done = await self._call([*around, *self.arguments(command, *more)], seconds)
+        return done, json.loads(target.read_bytes())["peak_mib"]
+
+    async def _call(self, arguments: list[str], seconds: float) -> Done:
         self.write_config()
         process = await asyncio.create_subprocess_exec(
-            *self.arguments(command, *more),
+            *arguments,
             cwd=ROOT,
             env=self.env,
             stdin=subprocess.DEVNULL,

@@ -12,7 +12,8 @@ from tests.support.proxy import WireProxy
 from tests.support.server_side import server_side
 
 _WRITES = re.compile(
-    rb"^\S+ (?:UID )?(?:STORE|EXPUNGE|COPY|MOVE|APPEND|CREATE|DELETE|RENAME|SUBSCRIBE|CLOSE) ", re.M | re.I
+    rb"^\S+ (?:UID )?(?:STORE|EXPUNGE|COPY|MOVE|APPEND|CREATE|DELETE|RENAME|SUBSCRIBE|CLOSE) ",
+    re.MULTILINE | re.IGNORECASE,
 )
 
 
@@ -111,7 +112,7 @@ async def test_second_run_on_a_store_is_75_with_the_pid_of_the_first(installatio
 
 
 async def test_run_waits_for_a_sync_to_finish(installation, mailbag):
-    mailbag.fill("INBOX", corpus.small(200))
+    mailbag.fill("INBOX", corpus.small(50))
     async with WireProxy(mailbag.server.imap_port, delay_seconds=0.1) as proxy:
         installation.add(mailbag, port=proxy.port, tls="none", ca_file=None)
         first = asyncio.create_task(installation.call("sync"))
@@ -122,9 +123,9 @@ async def test_run_waits_for_a_sync_to_finish(installation, mailbag):
         await eventually(is_under_way)
         async with installation.running() as service:
             done = await first
-            assert (done.code, done.out) == (0, "work: 200 downloaded\n")
+            assert (done.code, done.out) == (0, "work: 50 downloaded\n")
             await service.until_state("idle")
-            assert len(await service.messages()) == 200
+            assert len(await service.messages()) == 50
 
 
 async def test_status_tells_how_it_is(installation, mailbag):

@@ -47,14 +47,14 @@ async def test_deletion_asked_while_the_server_is_away_reaches_it_after_a_kill(i
             victim, *others = await service.messages()
             proxy.is_refusing = True
             await proxy.cut()
-            await service.until_state("offline")
+            await service.until_state("offline", "error")
             answer = await service.ask("DELETE", f"/v1/messages/{victim['id']}?wait=1")
             assert answer.status == 202, answer
             assert answer.json["state"] == "pending"
             assert await service.messages() == others, "what is deleted is not shown any more"
             await service.kill()
         async with installation.running() as service:
-            await service.until_state("offline")
+            await service.until_state("offline", "error")
             assert await service.messages() == others
             operation = f"/v1/operations/{answer.json['id']}"
             assert (await service.get(operation))["state"] == "pending"
@@ -89,10 +89,7 @@ async def test_flags_reach_the_server_and_come_from_it(installation, mailbag):
         answer = await service.ask("PATCH", f"/v1/messages/{one['id']}?wait=10", json=change)
         assert answer.status == 200, answer
         with server_side(mailbag) as server:
-            uid_of = {
-                hashlib.sha256(octets).hexdigest(): uid
-                for uid, octets in server.bodies().items()
-            }
+            uid_of = {hashlib.sha256(octets).hexdigest(): uid for uid, octets in server.bodies().items()}
             mine, theirs = uid_of[one["sha256"]], uid_of[other["sha256"]]
             assert server.flags() == {
                 mine: {"\\Flagged", "\\Seen", "$Work"},

@@ -37,12 +37,10 @@ async def test_canary_password_leaves_no_process(install, dovecot_factory):
     installation.add(replace(login, password=WRONG), "broken")
     installation.add(login, "plain", port=server.imap_port, tls="none", ca_file=None)
     installation.add(login, "gone", port=free_ports(1)[0])
-    asked = []
     async with installation.running("--log-level", "debug") as service:
         await service.until_state("idle")
         await service.until_state("auth_failed", account="broken")
-        for route in ROUTES:
-            asked.append(await service.ask("GET", route))
+        asked = [await service.ask("GET", route) for route in ROUTES]
         asked.append(await service.ask("GET", "/v1/status", token=CANARY))
         asked.append(await service.ask("POST", "/v1/accounts/work/sync?wait=20"))
         asked.append(await service.ask("PATCH", "/v1/messages/x", json={"password": CANARY}))

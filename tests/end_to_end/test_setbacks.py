@@ -43,9 +43,7 @@ password = "pw"
 
 async def test_five_mistakes_are_five_lines_and_exit_2(install):
     installation = install()
-    installation.write_config = lambda: None  # this one is written by hand
-    installation.config.write_text(FIVE_MISTAKES, encoding="utf-8")
-    installation.config.chmod(0o600)
+    installation.handwritten = FIVE_MISTAKES
     for command in ("run", "sync", "check", "status"):
         done = await installation.call(command)
         assert done.code == 2, done
@@ -60,12 +58,10 @@ async def test_five_mistakes_are_five_lines_and_exit_2(install):
         assert done.out == ""
 
 
-async def test_no_config_names_the_places_that_were_tried(install):
-    installation = install()
-    installation.write_config = lambda: None
-    done = await installation.call("check")
+async def test_config_that_is_not_there_is_named_and_exit_2(install):
+    done = await install().call("check", "--config", "/nowhere/config.toml")
     assert done.code == 2
-    assert str(installation.config) in done.err
+    assert "/nowhere/config.toml" in done.err
 
 
 def logins(proxy: WireProxy) -> int:
@@ -178,14 +174,19 @@ async def test_each_setback_has_its_own_reason_and_the_others_go_on(installation
                 await service.get(place + events)
             assert "still here" in [one["subject"] for one in await service.messages()]
             status = await service.get("/v1/status")
-            assert (status["state"], status["accounts_ok"]) == ("degraded", 3)  # offline is forgiven for 5 minutes
+            assert (status["state"], status["accounts_ok"]) == (
+                "degraded",
+                3,
+            )  # offline is forgiven for 5 minutes
             assert (await service.ask("GET", "/v1/accounts/hostname/health")).status == 503
             shown = await installation.call("status")
             assert shown.code == 1
             for _, _, reason in expected.values():
                 assert reason in (await installation.call("status", "--json")).out
             assert "ca_file" in shown.out, "what to do stands there"
-        assert not any([*told_other, *told_issuer, *told_expired, *told_early]), "not an octet over a line without trust"
+        assert not any([*told_other, *told_issuer, *told_expired, *told_early]), (
+            "not an octet over a line without trust"
+        )
 
 
 @pytest.mark.parametrize("secret", ["", "group-readable"])

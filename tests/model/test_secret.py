@@ -15,7 +15,7 @@ def test_secret_is_shown_by_no_way_of_printing():
         str(secret),
         f"{secret}",
         f"{secret!r}",
-        "%s" % secret,
+        "%s" % secret,  # noqa: UP031 - the old way must hide it too
         repr([secret]),
         repr({"a": secret}),
     ]

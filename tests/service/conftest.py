@@ -362,6 +362,8 @@ class House:
     log: LogCapture
     secrets: dict[AccountId, str]
     connects: int = 0
+    passes: list[frozenset[str] | None] = field(default_factory=list)
+    """For each pass begun the mailboxes it was to look at; None is all of them."""
 
     @property
     def control(self):
@@ -477,8 +479,13 @@ async def open_house(tmp_path: Path, quick_pace) -> AsyncIterator[OpenHouse]:
             )
             return await ImapClient.connect(endpoint, clock=clock, log=bound)
 
+        class CountedSync(ImapSync):
+            async def run_pass(self, client, *, only=None):
+                house.passes.append(None if only is None else frozenset(only))
+                return await super().run_pass(client, only=only)
+
         def open_engine(settings, on_progress) -> ImapSync:
-            return ImapSync(
+            return CountedSync(
                 settings=settings,
                 store=store,
                 tree=trees[settings.id],

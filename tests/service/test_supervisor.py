@@ -107,7 +107,7 @@ async def test_last_tick_moves_while_all_is_well(open_house, scripted, imap_acco
 
 
 async def test_no_more_handshakes_at_once_than_allowed(
-    open_house, scripted, imap_account, quick_pace
+    open_house, scripted, imap_account, quick_pace, until
 ) -> None:
     """N18, seen from the server: connections that are not yet logged in."""
     waiting = most = 0
@@ -122,5 +122,6 @@ async def test_no_more_handshakes_at_once_than_allowed(
 
     accounts = [imap_account(scripted.port, f"a{number}") for number in range(30)]
     await open_house(*accounts, connect=connect, pace=replace(quick_pace, handshakes_at_once=10))
+    await until(lambda: most >= 10)
     await asyncio.sleep(0.3)
     assert most == 10

@@ -56,7 +56,7 @@ def test_wake_before_listening_is_not_lost() -> None:
     assert wakes.take().only == {INBOX}
 
 
-def test_only_our_own_side_distrusts_directory_stamps() -> None:
-    assert not NOTHING.plus(WakeReason.SCHEDULE, None).may_be_local
-    for reason in (WakeReason.LOCAL, WakeReason.REQUEST):
-        assert NOTHING.plus(WakeReason.SCHEDULE, None).plus(reason, INBOX).may_be_local
+def test_only_a_person_distrusts_directory_stamps() -> None:
+    for reason in (WakeReason.SCHEDULE, WakeReason.LOCAL, WakeReason.OPERATION):
+        assert not NOTHING.plus(reason, INBOX).is_distrustful
+    assert NOTHING.plus(WakeReason.SCHEDULE, None).plus(WakeReason.REQUEST, INBOX).is_distrustful

@@ -1,18 +1,43 @@
-"""A loopback proxy that keeps what crossed it, byte for byte, and can be slow or cut.
+"""A loopback proxy that keeps what crossed it, byte for byte, and can be slow, cut or stalled.
 
-Stands between a client and a server that speak in clear; the recording is what "on the wire" means in a test.
+Stands between a client and a server that speak in clear, or ends the client's TLS itself; the recording is what "on
+the wire" means in a test.
 """
 
 import asyncio
 import contextlib
 import hashlib
 import re
+import socket
+import ssl
+import struct
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Self
 
 _BODY = re.compile(rb"\* \d+ FETCH \([^\r\n]*BODY\[\] \{(\d+)\}\r\n")
+
+
+class FaultKind(StrEnum):
+    """How a line fails: an end in order, a reset, or silence with the socket open."""
+
+    FIN = "fin"
+    RST = "rst"
+    STALL = "stall"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens to a connection when `after` octets have gone towards the client."""
+
+    after: int
+    kind: FaultKind = FaultKind.FIN
+
+
+class _Cut(Exception):
+    """The fault has come."""
 
 
 @dataclass
@@ -42,19 +67,27 @@ class WireSession:
 
 
 class WireProxy:
-    """`async with WireProxy(port) as proxy`: connect to `proxy.port` instead."""
+    """`async with WireProxy(port) as proxy`: connect to `proxy.port` instead.
 
-    def __init__(self, target_port: int, *, delay_seconds: float = 0.0) -> None:
+    `tls` is the certificate the proxy shows to the client; towards the server it always speaks in clear. `fault` may
+    be set and cleared at any time and holds for every connection.
+    """
+
+    def __init__(
+        self, target_port: int, *, delay_seconds: float = 0.0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._target_port = target_port
+        self._tls = tls
         self._delay = delay_seconds
         self._server: asyncio.Server | None = None
         self._lines: set[asyncio.Task[None]] = set()
         self.port = 0
         self.sessions: list[WireSession] = []
         self.is_refusing = False
+        self.fault: Fault | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -111,10 +144,28 @@ class WireProxy:
             if self._delay:
                 await asyncio.sleep(self._delay)
             if towards_client:
+                data = data[: self._room(session)]
                 session.to_client += data
                 session.times.append((time.monotonic(), len(session.to_client)))
             else:
                 session.to_server += data
             writer.write(data)
             await writer.drain()
+            if towards_client and self._room(session) == 0:
+                await self._fail(writer)
         writer.write_eof()
+
+    def _room(self, session: WireSession) -> int | None:
+        """How many octets may still go towards the client; None for any number."""
+        return None if self.fault is None else max(0, self.fault.after - len(session.to_client))
+
+    async def _fail(self, writer: asyncio.StreamWriter) -> None:
+        assert self.fault is not None
+        writer.transport.set_write_buffer_limits(0)
+        await writer.drain()
+        if self.fault.kind is FaultKind.STALL:
+            await asyncio.Event().wait()
+        if self.fault.kind is FaultKind.RST:
+            line = writer.get_extra_info("socket")
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raise _Cut

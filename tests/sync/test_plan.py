@@ -86,11 +86,42 @@ class TestNothingToDo:
 
     def test_file_absent_but_not_proved_missing_is_left_alone(self):
         """A MUA renames during the scan: absence in one listing is no deletion (sync.md 12)."""
-        assert is_quiet(facts_of(base(base_entry()), local(), remote()))
+        facts = facts_of(base(base_entry()), local(), remote())
+        assert [entry.uid for entry in facts.undecided] == [1]
+        assert plan_account([facts], can_move=True).mailboxes[0].is_empty
+
+    def test_flags_of_a_file_that_nobody_saw_are_not_agreed_upon(self):
+        """Base would say what the file never got, and the next pass would take the file's old flags for a wish."""
+        facts = facts_of(base(base_entry()), local(), remote({1: {SEEN}}))
+        assert not facts.flags
+        assert len(facts.undecided) == 1
+
+
+class TestUnmatched:
+    entry = base_entry(uid=None, state=BaseState.UNMATCHED)
 
     def test_unmatched_message_is_neither_sent_nor_deleted(self):
-        entry = base_entry(uid=None, state=BaseState.UNMATCHED)
-        assert is_quiet(facts_of(base(entry), local({"a": ()}), remote(present=())))
+        assert is_quiet(facts_of(base(self.entry), local({"a": ()}), remote(present=())))
+
+    def test_unmatched_message_deleted_by_name_is_removed_here_and_nothing_is_asked_of_the_server(self):
+        facts = facts_of(
+            base(self.entry), local({"a": ()}, deleted_by_name=frozenset({"m1"})), remote(present=())
+        )
+        actions = plan_account([facts], can_move=True).mailboxes[0]
+        assert [action.base.message_id for action in actions.burials] == ["m1"]
+        assert not actions.deletions
+
+    def test_unmatched_file_removed_by_its_reader_is_forgotten(self):
+        facts = facts_of(base(self.entry), local(missing=frozenset({"a"})), remote(present=()))
+        assert [
+            action.base.message_id for action in plan_account([facts], can_move=True).mailboxes[0].forgets
+        ]
+
+    def test_wish_for_an_unmatched_message_is_for_its_file_alone(self):
+        wished = {"m1": (frozenset({SEEN}), frozenset())}
+        (difference,) = facts_of(base(self.entry), local({"a": ()}, wished=wished), remote()).flags
+        assert difference.local_add == {SEEN}
+        assert not difference.push_add
 
 
 class TestAppearing:
@@ -180,6 +211,12 @@ class TestMarked:
         entry = base_entry(name=None, state=BaseState.MARKED)
         assert len(facts_of(base(entry), local(), remote(vanished=[1])).gone_on_both) == 1
 
+    def test_marked_message_whose_file_is_still_here_is_removed_here(self):
+        """Sync.md 17 and 20: a run ended between the mark and the burial."""
+        entry = base_entry(state=BaseState.MARKED, flags={DELETED})
+        facts = facts_of(base(entry), local({"a": ()}), remote({1: {DELETED}}))
+        assert len(plan_account([facts], can_move=True).mailboxes[0].burials) == 1
+
 
 class TestFlags:
     @pytest.mark.parametrize(
@@ -247,6 +284,12 @@ class TestFlags:
         with_letter = local({"a": {KEYWORD}}, lettered_keywords=frozenset({KEYWORD}))
         assert is_quiet(facts_of(base(base_entry()), with_letter, view))
 
+    def test_keyword_that_is_no_atom_is_not_pushed(self):
+        """The command could not be written: the account would stand still for one odd line in a keyword file."""
+        odd = Flag("to do")
+        with_letter = local({"a": {odd}}, lettered_keywords=frozenset({odd}))
+        assert is_quiet(facts_of(base(base_entry()), with_letter, remote({1: ()})))
+
     def test_wish_over_the_api_is_pushed_and_put_on_the_file_even_if_its_rename_was_lost(self):
         """Sync.md 16: the local view is the file overlaid by open operations."""
         wished = {"m1": (frozenset({SEEN, KEYWORD}), frozenset({FLAGGED}))}
@@ -288,6 +331,27 @@ class TestMoves:
         plan = plan_account(self.moved(), can_move=False)
         assert len(plan.uploads) == 1
         assert len(plan.mailboxes[0].expunges) == 1
+
+    def test_moved_and_then_deleted_by_name_is_moved_first_and_deleted_where_it_is(self):
+        """The other way round the file would go up as a new message: revived."""
+        inbox = facts_of(
+            base(base_entry()),
+            local(missing=frozenset({"a"}), deleted_by_name=frozenset({"m1"})),
+            remote(),
+        )
+        plan = plan_account([inbox, self.moved()[1]], can_move=True)
+        assert len(plan.moves) == 1
+        assert not plan.uploads
+        assert not plan.mailboxes[0].deletions
+
+    def test_gone_from_everywhere_and_deleted_by_name_is_a_deletion_by_name(self):
+        inbox = facts_of(
+            base(base_entry()),
+            local(missing=frozenset({"a"}), deleted_by_name=frozenset({"m1"})),
+            remote(),
+        )
+        (deletion,) = plan_account([inbox], can_move=True).mailboxes[0].deletions
+        assert not deletion.is_inferred
 
     def test_move_here_beats_deletion_there(self):
         inbox = facts_of(base(base_entry()), local(missing=frozenset({"a"})), remote(vanished=[1]))

@@ -85,9 +85,10 @@ async def _place(session: Session, wanted: Sequence[Command]) -> CopyResult:
             uid_validity = line.code.uid_validity
             pairs.update(line.code.pairs())
 
-    def take(event: Event) -> None:
+    def take(event: Event) -> bool:
         if isinstance(event, StatusLine):  # MOVE tells it before the tagged answer (RFC 6851 §4.3)
             note(event)
+        return False
 
     session.other_listeners.append(take)
     try:

@@ -4,7 +4,7 @@ It decides nothing about mail. One task uses a client at a time; `wake` may be c
 A lost connection makes every further call raise ConnectionLost; a cancelled command drops the line (IDLE does not).
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
 from structlog.typing import FilteringBoundLogger
 
@@ -20,41 +20,49 @@ from daemon.net.endpoint import Endpoint
 from daemon.net.imap import (
     appending,
     changing,
+    compressing,
     fetching,
     greeting,
     idling,
     listing,
     login,
+    notifying,
+    quota,
     scanning,
     selecting,
     status,
 )
 from daemon.net.imap.session import Session
+from daemon.net.imap.standing import ImapStanding
 from daemon.net.imap.values import (
     AppendItem,
     AppendOutcome,
+    CompressWish,
     CopyResult,
+    CredentialKind,
     FetchedBody,
     Heard,
     IdleEnd,
     QresyncSince,
+    Quota,
     ScanResult,
     Selection,
     StatusResult,
 )
 from daemon.wire.imap import commands, names
-from daemon.wire.imap.capabilities import Capabilities
 
 __all__ = [
     "AppendItem",
     "AppendOutcome",
     "CopyResult",
+    "CredentialKind",
     "Endpoint",
     "FetchedBody",
     "Heard",
     "IdleEnd",
     "ImapClient",
     "QresyncSince",
+    "Quota",
     "ScanResult",
     "Selection",
     "StatusResult",
@@ -63,11 +71,11 @@ __all__ = [
 IDLE_RENEW_SECONDS = 300.0
 
 
-class ImapClient:
+class ImapClient(ImapStanding):
     """A connection to one account. Made by `connect`; ended by `logout` or `abort`."""
 
     def __init__(self, session: Session, endpoint: Endpoint, log: FilteringBoundLogger | None = None) -> None:
-        self._session = session
+        super().__init__(session)
         self._endpoint = endpoint
         self._log = log
 
@@ -79,8 +87,13 @@ class ImapClient:
         clock: Clock,
         log: FilteringBoundLogger | None = None,
         timers: Timers = DEFAULT_TIMERS,
+        compress: CompressWish = "off",
+        distrust: Iterable[str] = (),
     ) -> "ImapClient":
         """A connected, encrypted line with its capabilities known; nobody is logged in.
+
+        `distrust` names capabilities that are not to be believed: what `distrusted` said of an earlier line to this host, for
+        example after a line was lost with reason compress_broken.
 
         Raises:
             ConnectionLost: dns, refused, unreachable, timeout, closed, too_slow, not_imap.
@@ -91,7 +104,7 @@ class ImapClient:
             Safe; the line is dropped.
         """
         began = clock.monotonic()
-        session = await greeting.open_session(endpoint, timers)
+        session = await greeting.open_session(endpoint, timers, compress=compress, distrust=distrust)
         if log is not None:
             elapsed = round((clock.monotonic() - began) * 1000)
             tls = session.stream.tls
@@ -103,72 +116,42 @@ class ImapClient:
             )
         return cls(session, endpoint, log)
 
-    async def authenticate(self, username: str, password: Secret) -> None:
+    async def authenticate(
+        self, username: str, password: Secret, *, kind: CredentialKind = CredentialKind.PASSWORD
+    ) -> None:
         """Log in by the best mechanism offered, learn what the server can do and switch on what helps.
 
+        `kind` says what `password` is: a password, or an OAuth access token.
+
         Raises:
-            AuthenticationFailed: Not accepted (the server's words), or reason auth_unsupported with nothing sent.
+            AuthenticationFailed: Not accepted (the server's words); reason token_refused for a token, which may only be
+                out of date; reason auth_unsupported with nothing sent.
             Throttled, ServerRefused: Busy; the credential may be right.
             ConnectionLost: The line is gone.
         """
-        await login.authenticate(self._session, self._endpoint.host, username, password)
+        await login.authenticate(self._session, self._endpoint, username, password, kind)
+        if self._session.compress_wish == "on":
+            await compressing.consider(self._session)
         if self._log is not None:
             self._log.debug("imap.authenticated", qresync=self.has_qresync, condstore=self.has_condstore)
-
-    # What is known
-
-    @property
-    def caps(self) -> Capabilities:
-        """What the server can do and keeps its word about."""
-        return self._session.caps
-
-    @property
-    def has_qresync(self) -> bool:
-        """QRESYNC is enabled and believed."""
-        return self.caps.has("QRESYNC") and "QRESYNC" in self._session.connection.enabled
-
-    @property
-    def has_condstore(self) -> bool:
-        """Mod-sequences may be asked for; a mailbox may still have none (`Selection.highest_mod_seq` None)."""
-        return self.caps.has("CONDSTORE")
-
-    @property
-    def selection(self) -> Selection | None:
-        """The selected mailbox, its numbers kept current from what the server says.
-
-        `highest_mod_seq` is the largest value told, not a mark to store (sync.md 5).
-        """
-        return self._session.selection
-
-    @property
-    def bytes_received(self) -> int:
-        """Octets on the line, TLS included."""
-        return self._session.stream.bytes_received
-
-    @property
-    def bytes_sent(self) -> int:
-        """Octets on the line, TLS included."""
-        return self._session.stream.bytes_sent
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the line is gone."""
-        return self._session.error is not None
 
     # Mailboxes
 
     async def list_mailboxes(self) -> tuple[RemoteMailbox, ...]:
         """All mailboxes with names normalised and, where the server tells, their numbers."""
-        return await listing.list_mailboxes(self._session, utf8=self._has_utf8)
+        return await listing.list_mailboxes(self._session)
 
-    @property
-    def _has_utf8(self) -> bool:
-        return bool({"UTF8=ACCEPT", "IMAP4REV2"} & self._session.connection.enabled)
+    async def status(self, mailbox: RemoteMailbox | bytes, *, with_size: bool = False) -> StatusResult:
+        """The numbers of one mailbox; ServerRefused (NONEXISTENT) if it is gone.
 
-    async def status(self, mailbox: RemoteMailbox | bytes) -> StatusResult:
-        """The numbers of one mailbox; ServerRefused (NONEXISTENT) if it is gone."""
+        `with_size` asks for unread and deleted messages and the octets of all as well, where offered; it may take long.
+        """
         wire_name = mailbox if isinstance(mailbox, bytes) else mailbox.wire_name
-        return await status.status(self._session, wire_name)
+        return await status.status(self._session, wire_name, with_size=with_size)
+
+    async def quota(self, wire_name: bytes = b"INBOX") -> tuple[Quota, ...]:
+        """What the quota roots of a mailbox use and may use; empty where there is no quota or none is offered."""
+        return await quota.quota(self._session, wire_name)
 
     async def select(
         self, wire_name: bytes, *, since: QresyncSince | None = None, read_only: bool = False
@@ -194,7 +177,7 @@ class ImapClient:
         Raises LocalProtocolError if a part holds the server's delimiter, or the server has no hierarchy.
         """
         session = self._session
-        return names.denormalise(name, session.delimiter, session.personal_prefix, self._has_utf8)
+        return names.denormalise(name, session.delimiter, session.personal_prefix, session.has_utf8)
 
     async def create(self, name: bytes) -> None:
         """Create a mailbox; ServerRefused (ALREADYEXISTS) if it is there."""
@@ -235,11 +218,6 @@ class ImapClient:
             has_condstore=self.has_condstore and self._has_mod_seq,
             has_qresync=self.has_qresync,
         )
-
-    @property
-    def _has_mod_seq(self) -> bool:
-        selection = self._session.selection
-        return selection is not None and selection.highest_mod_seq is not None
 
     async def list_uids(self) -> UidSet:
         """All UIDs of the selected mailbox."""
@@ -289,7 +267,7 @@ class ImapClient:
         await changing.expunge(self._session, uids)
 
     async def append_many(self, target: bytes, items: Sequence[AppendItem]) -> tuple[AppendOutcome, ...]:
-        """Upload messages; one outcome each.
+        """Upload messages; one outcome each. `open_chunks` may be called twice.
 
         Raises:
             ConnectionLost: What became of those unanswered is unknown; resolve it by intent.
@@ -303,7 +281,7 @@ class ImapClient:
         """Wait until the server reports a change, `wake()` is called, or it is time to renew.
 
         Returns at once if something was heard and not drained, or `wake` was called before. Watches the selected
-        mailbox only (RFC 2177 §3).
+        mailbox only (RFC 2177 §3), and all that `notify` asked for. CHANGED is followed by `drain_heard`, before any scan.
 
         Args:
             renew_after: Seconds before DONE is sent; cut to 25 minutes.
@@ -321,8 +299,26 @@ class ImapClient:
         self._session.wake()
 
     def drain_heard(self) -> Heard:
-        """What the server said by itself about the selected mailbox since the last call; clears it."""
+        """What the server said by itself about the selected mailbox since the last call; clears it.
+
+        The first call after an `idle` that said CHANGED has the news of other mailboxes too (see `Heard`).
+        """
         return self._session.heard.drain()
+
+    async def notify(self, mailboxes: Sequence[bytes] | None = None) -> None:
+        """Be told of changes in these mailboxes (wire names), None for all that are ours, and in the tree of mailboxes.
+
+        Needs NOTIFY in `caps`. Holds until the line ends or `has_notify` says otherwise. What is told ends `idle`; the first
+        thing told are the numbers of all watched mailboxes, so nothing is missed. Another wish is better made on a new
+        line: Dovecot 2.3 falls silent about other mailboxes after a second one.
+
+        Raises: ServerRefused (BADEVENT, NOTIFICATIONOVERFLOW or BAD): fall back to IDLE and STATUS.
+        """
+        await notifying.notify(self._session, mailboxes)
+
+    async def notify_none(self) -> None:
+        """Be told of the selected mailbox only, as without NOTIFY."""
+        await notifying.be_silent(self._session)
 
     async def noop(self) -> None:
         """Give the server a chance to say what changed."""

@@ -16,6 +16,7 @@ from daemon.model.errors import MailError, ServerRefused, Throttled
 from daemon.model.ids import Uid
 from daemon.model.sink import Sink
 from daemon.model.uidset import UidSet
+from daemon.net.imap import compressing
 from daemon.net.imap.session import Session
 from daemon.net.imap.values import FetchedBody
 from daemon.wire.imap import commands, refusals
@@ -80,6 +81,7 @@ class BodyFetch:
     async def run(self) -> AsyncGenerator[FetchedBody, None]:
         """All messages in order of arrival. Closing the iterator early lets what is in flight pass by unread."""
         session = self._session
+        await compressing.consider(session)
         session.fetch_listeners.insert(0, self._take_fetch)
         session.literal_listener = self._take_literal
         try:
@@ -119,7 +121,7 @@ class BodyFetch:
             session.stream.resume_reading()
         if not self._arrived and (self._chunks or session.error is not None):
             try:
-                await session.stir()
+                await compressing.measured_wait(session)
             except MailError:
                 if not self._arrived:
                     raise  # else what came first is given first

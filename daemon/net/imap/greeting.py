@@ -6,20 +6,24 @@ STARTTLS that was asked for is never used. Referrals and ALERTs are quoted data 
 """
 
 import asyncio
+from collections.abc import Iterable
 
 from daemon.model.errors import ConnectionLost, MailError, RemoteProtocolError, TlsFailed
 from daemon.model.settings import Tls
 from daemon.net.deadlines import Timers
 from daemon.net.endpoint import Endpoint
 from daemon.net.imap.session import Session
+from daemon.net.imap.values import CompressWish
 from daemon.net.stream import Stream
 from daemon.wire.imap import commands, quirks
 from daemon.wire.imap.responses import Greeting, Status
 
 
-async def open_session(endpoint: Endpoint, timers: Timers) -> Session:
+async def open_session(
+    endpoint: Endpoint, timers: Timers, *, compress: CompressWish = "off", distrust: Iterable[str] = ()
+) -> Session:
     """A session in the state "not authenticated" (or authenticated, by PREAUTH over TLS)."""
-    session = Session(timers, quirks.profile(host=endpoint.host))
+    session = Session(timers, quirks.profile(host=endpoint.host), compress=compress, distrust=distrust)
     stream = await Stream.open(endpoint, session, timers)
     session.attach(stream)
     try:

@@ -1,67 +1,91 @@
 """What the server says unasked, kept in order until someone drains it. It draws no conclusion.
 
-RFC 9051 §5.2 and §7: EXISTS, EXPUNGE and FETCH may come with any answer; VANISHED: RFC 7162 §3.2.10.
+RFC 9051 §5.2 and §7: EXISTS, EXPUNGE and FETCH may come with any answer; VANISHED: RFC 7162 §3.2.10. Of other mailboxes:
+`net.imap.pushes`. A flood costs no memory: beyond a limit only "look for yourself" is kept.
 """
+
+from typing import Final
 
 from daemon.model.ids import ModSeq, Uid
 from daemon.model.uidset import UidSet
 from daemon.model.views import RemoteEntry
+from daemon.net.imap.pushes import Pushes
 from daemon.net.imap.values import Heard
 from daemon.wire.imap.responses import FetchData
 
+MOST_CHANGES: Final = 20_000
+"""Messages or pieces of VANISHED kept one by one; a client that hears more scans anyway."""
+
 
 class HeardNotes:
-    """Collects for one selected mailbox. `has_news` is what wakes an IDLE."""
+    """Collects for one selected mailbox, and for all by `pushes`. `has_news` is what wakes an IDLE."""
 
     __slots__ = (
         "_changed",
         "_exists",
         "_has_expunge",
+        "_has_own_news",
         "_has_unnamed_change",
         "_is_closing",
         "_vanished",
-        "has_news",
+        "_vanished_parts",
+        "pushes",
     )
 
     def __init__(self) -> None:
         self._is_closing = False
+        self.pushes = Pushes()
         self.forget()
 
+    @property
+    def has_news(self) -> bool:
+        """Whether a wait need not begin or go on."""
+        return self._has_own_news or self.pushes.has_news
+
     def forget(self) -> None:
-        """Start anew, for another mailbox or after a drain; that the line is closing stays true."""
+        """Start anew, for another mailbox or after a drain; the line's closing and pushes of other mailboxes stay."""
         self._exists: int | None = None
         self._vanished: list[UidSet] = []
+        self._vanished_parts = 0
         self._has_expunge = False
         self._has_unnamed_change = False
         self._changed: dict[Uid, RemoteEntry] = {}
-        self.has_news = self._is_closing
+        self._has_own_news = self._is_closing
 
     def note_exists(self, count: int) -> None:
         self._exists = count
-        self.has_news = True
+        self._has_own_news = True
 
     def note_expunge(self) -> None:
         self._has_expunge = True
-        self.has_news = True
+        self._has_own_news = True
 
     def note_vanished(self, uids: UidSet) -> None:
-        self._vanished.append(uids)
         for uid in [uid for uid in self._changed if uid in uids]:
             del self._changed[uid]
-        self.has_news = True
+        self._vanished.append(uids)
+        self._vanished_parts += len(uids.ranges)
+        if self._vanished_parts > MOST_CHANGES:
+            self._vanished.clear()
+            self._vanished_parts = 0
+            self._has_expunge = True
+        self._has_own_news = True
 
     def note_fetch(self, data: FetchData) -> None:
         """Flags told unasked; a FETCH without flags says nothing about changes."""
         if data.flags is None:
             return
-        self.has_news = True
+        self._has_own_news = True
         if data.uid is None:
             self._has_unnamed_change = True
             return
         self._changed[data.uid] = entry_of(data.uid, data, self._changed.get(data.uid))
+        if len(self._changed) > MOST_CHANGES:
+            self._changed.clear()
+            self._has_unnamed_change = True
 
     def note_closing(self) -> None:
-        self._is_closing = self.has_news = True
+        self._is_closing = self._has_own_news = True
 
     def is_gone(self, uid: Uid) -> bool:
         """Whether this UID was said to have vanished and not been drained yet."""
@@ -79,21 +103,35 @@ class HeardNotes:
             is_closing=self._is_closing,
         )
         self.forget()
-        self.has_news = False
-        return heard
+        self._has_own_news = False
+        return self.pushes.add_to(heard)
 
 
 def entry_of(uid: Uid, data: FetchData, before: RemoteEntry | None = None) -> RemoteEntry:
     """The entry a FETCH describes; what it leaves out is taken from `before`."""
     size, date, mod_seq, flags = data.size, data.internal_date, data.mod_seq, data.flags
+    email_id = email_id_of(data)
     if before is not None:
+        email_id = before.email_id if email_id is None else email_id
         size = before.size if size is None else size
         date = before.internal_date if date is None else date
         flags = before.flags if flags is None else flags
         mod_seq = _later(before.mod_seq, mod_seq)
     return RemoteEntry(
-        uid=uid, flags=frozenset() if flags is None else flags, size=size, internal_date=date, mod_seq=mod_seq
+        uid=uid,
+        flags=frozenset() if flags is None else flags,
+        size=size,
+        internal_date=date,
+        mod_seq=mod_seq,
+        email_id=email_id,
     )
+
+
+def email_id_of(data: FetchData) -> str | None:
+    """What names these octets in every mailbox: EMAILID (RFC 8474 §5.1), else Gmail's X-GM-MSGID."""
+    if data.email_id is not None:
+        return data.email_id
+    return None if data.gmail_message_id is None else str(data.gmail_message_id)
 
 
 def _later(one: ModSeq | None, other: ModSeq | None) -> ModSeq | None:

@@ -1,14 +1,16 @@
 """The tree of mailboxes: LIST with everything in one answer where offered, else LIST, LSUB and STATUS.
 
 Names are normalised to `/` (sync.md 26); the wire name is kept beside and used by every command. RFC 9051 §6.3.9;
-LIST-EXTENDED: RFC 5258; LIST-STATUS: RFC 5819; SPECIAL-USE: RFC 6154; NAMESPACE: RFC 2342.
+LIST-EXTENDED: RFC 5258; LIST-STATUS: RFC 5819; SPECIAL-USE: RFC 6154; NAMESPACE: RFC 2342. IMAP4rev2 has no LSUB (RFC 9051
+appendix E).
 """
 
+from dataclasses import replace
 from typing import Final
 
 from daemon.model.ids import MailboxName
 from daemon.model.mailbox import RemoteMailbox, SpecialUse
-from daemon.net.imap import status
+from daemon.net.imap import pushes, status
 from daemon.net.imap.scanning import run_all
 from daemon.net.imap.session import Session
 from daemon.wire.imap import commands, names
@@ -16,6 +18,9 @@ from daemon.wire.imap.commands import Command, ListReturn
 from daemon.wire.imap.events import Event
 from daemon.wire.imap.responses import ListData, NamespaceData, StatusData
 
+_GONE: Final = frozenset({"\\nonexistent"})
+_MOST_NAMESPACES: Final = 10
+_WILDCARDS: Final = frozenset(b"*%")
 _UNSELECTABLE: Final = frozenset({"\\noselect", "\\nonexistent"})
 _ROLES: Final = {role.value.lower(): role for role in SpecialUse}
 
@@ -27,28 +32,39 @@ class _Listed:
         self.lines: dict[bytes, ListData] = {}
         self.subscribed: set[bytes] = set()
         self.numbers: dict[bytes, StatusData] = {}
-        self.prefix = b""
+        self.prefixes: tuple[bytes, ...] = ()
 
-    def take(self, event: Event) -> None:
+    @property
+    def prefix(self) -> bytes:
+        """Where new mailboxes go: the first personal namespace."""
+        return self.prefixes[0] if self.prefixes else b""
+
+    def take(self, event: Event) -> bool:
         match event:
             case ListData(is_lsub=True):
                 self.subscribed.add(event.wire_name)
             case ListData():
                 if event.wire_name:  # an empty name is the answer to a question about the delimiter
-                    self.lines[event.wire_name] = event
+                    self._take_line(event)
             case StatusData():
-                self.numbers[_key(event.wire_name)] = event
+                key = pushes.key_of(event.wire_name)
+                before = self.numbers.get(key)
+                self.numbers[key] = event if before is None else event.joined(before)
             case NamespaceData(personal=personal):
-                self.prefix = personal[0].prefix if personal else b""
+                self.prefixes = tuple(one.prefix for one in personal)
             case _:
-                return
+                return False
+        return True
+
+    def _take_line(self, line: ListData) -> None:
+        """A second line of a mailbox adds to the first: NOTIFY tells in between, and only what changed."""
+        before = self.lines.get(line.wire_name)
+        if before is not None and not line.attributes & _GONE:
+            line = replace(line, attributes=line.attributes | (before.attributes - _GONE))
+        self.lines[line.wire_name] = line
 
 
-def _key(wire_name: bytes) -> bytes:
-    return b"INBOX" if wire_name.upper() == b"INBOX" else wire_name
-
-
-async def list_mailboxes(session: Session, *, utf8: bool) -> tuple[RemoteMailbox, ...]:
+async def list_mailboxes(session: Session) -> tuple[RemoteMailbox, ...]:
     """All mailboxes the server lists, unselectable ones included."""
     listed = _Listed()
     caps = session.caps
@@ -58,27 +74,37 @@ async def list_mailboxes(session: Session, *, utf8: bool) -> tuple[RemoteMailbox
         if caps.has("NAMESPACE"):
             await session.ask(commands.namespace())
         if has_extended:
-            await run_all(session, [_extended_list(session)])
+            await run_all(session, [_extended_list(session, pattern) for pattern in _patterns(listed)])
         if not listed.lines:
             # A server without LIST-EXTENDED; or one that offers it and lists nothing (Strato, MailKit#1957)
             has_status = has_status and not has_extended
             items = status.items(session) if has_status else ()
-            await run_all(session, [commands.list_mailboxes(status_items=items), commands.lsub()])
+            plain = [
+                commands.list_mailboxes(pattern, status_items=items if pattern == b"*" else ())
+                for pattern in _patterns(listed)
+            ]
+            await run_all(session, plain if session.has_rev2 else [*plain, commands.lsub()])
         if not has_status:
             await _ask_status(session, listed)
     finally:
         session.other_listeners.remove(listed.take)
-    _remember_form(session, listed, utf8=utf8)
-    return _mailboxes(listed, utf8=utf8)
+    _remember_form(session, listed, utf8=session.has_utf8)
+    return _mailboxes(listed, utf8=session.has_utf8)
 
 
-def _extended_list(session: Session) -> Command:
+def _patterns(listed: _Listed) -> list[bytes]:
+    """Everything, and each further personal namespace, which a server may leave out of it (RFC 2342 §5)."""
+    further = [prefix for prefix in listed.prefixes[1:_MOST_NAMESPACES] if prefix]
+    return [b"*", *(prefix + b"*" for prefix in further if not _WILDCARDS & set(prefix))]
+
+
+def _extended_list(session: Session, pattern: bytes) -> Command:
     caps = session.caps
     returning = [ListReturn.SUBSCRIBED]
     if caps.has("SPECIAL-USE"):
         returning.append(ListReturn.SPECIAL_USE)
     items = status.items(session) if caps.has("LIST-STATUS") else ()
-    return commands.list_mailboxes(returning=returning, status_items=items)
+    return commands.list_mailboxes(pattern, returning=returning, status_items=items)
 
 
 def _remember_form(session: Session, listed: _Listed, *, utf8: bool) -> None:
@@ -108,7 +134,7 @@ def _mailboxes(listed: _Listed, *, utf8: bool) -> tuple[RemoteMailbox, ...]:
 
 
 def _mailbox(name: MailboxName, line: ListData, listed: _Listed) -> RemoteMailbox:
-    numbers = listed.numbers.get(_key(line.wire_name))
+    numbers = listed.numbers.get(pushes.key_of(line.wire_name))
     return RemoteMailbox(
         name=name,
         wire_name=line.wire_name,
@@ -121,4 +147,13 @@ def _mailbox(name: MailboxName, line: ListData, listed: _Listed) -> RemoteMailbo
         highest_mod_seq=numbers.highest_mod_seq if numbers else None,
         message_count=numbers.message_count if numbers else None,
         mailbox_id=numbers.mailbox_id if numbers else None,
+        has_children=_has_children(line),
+        old_wire_name=line.old_name,
     )
+
+
+def _has_children(line: ListData) -> bool | None:
+    r"""What `\HasChildren` and `\HasNoChildren` say (RFC 3348, RFC 5258 §4)."""
+    if line.attributes & {"\\haschildren"}:
+        return True
+    return False if line.attributes & {"\\hasnochildren", "\\noinferiors"} else None

@@ -13,9 +13,10 @@ from daemon.model.errors import LocalProtocolError, ServerRefused
 from daemon.model.ids import ModSeq, Uid
 from daemon.model.uidset import MAX_UID, UidSet
 from daemon.model.views import RemoteEntry
-from daemon.net.imap.heard import entry_of
-from daemon.net.imap.session import FetchListener, Session, ViewListener
+from daemon.net.imap.heard import email_id_of, entry_of
+from daemon.net.imap.session import FetchListener, Session
 from daemon.net.imap.values import ScanResult
+from daemon.net.imap.view import ViewListener
 from daemon.wire.imap import commands, refusals
 from daemon.wire.imap.commands import Command, FetchItem
 from daemon.wire.imap.events import Event
@@ -51,7 +52,9 @@ async def run_all(session: Session, wanted: Iterable[Command]) -> None:
     refused: ServerRefused | None = None
     for sent, answer in answers:
         tagged = await session.finish(answer)
-        if not tagged.is_ok and refused is None:
+        # OK [MESSAGELIMIT] means done in part (RFC 9738 §3): what is missing must not look gone
+        is_partial = tagged.code is not None and tagged.code.name == "MESSAGELIMIT"
+        if (is_partial or not tagged.is_ok) and refused is None:
             refused = refusals.refusal(tagged, doing=sent.command.kind.value)
     if refused is not None:
         raise refused
@@ -77,7 +80,7 @@ async def fetch_entries(
     if has_condstore:
         items.append(FetchItem.MODSEQ)
     if with_size:
-        items += [FetchItem.SIZE, FetchItem.INTERNAL_DATE]
+        items += [FetchItem.SIZE, FetchItem.INTERNAL_DATE, *_identities(session)]
     wants_vanished = changed_since is not None and has_qresync
 
     entries: dict[Uid, RemoteEntry] = {}
@@ -94,7 +97,12 @@ async def fetch_entries(
             entries[uid] = entry_of(uid, data, before)
         elif flags is not None:  # QIP and others send FETCH without items: nothing to keep
             entries[uid] = RemoteEntry(
-                uid=uid, flags=flags, size=data.size, internal_date=data.internal_date, mod_seq=data.mod_seq
+                uid=uid,
+                flags=flags,
+                size=data.size,
+                internal_date=data.internal_date,
+                mod_seq=data.mod_seq,
+                email_id=email_id_of(data),
             )
         return True
 
@@ -116,6 +124,13 @@ async def fetch_entries(
     return ScanResult(entries=tuple(entries[uid] for uid in sorted(entries)), vanished=gone)
 
 
+def _identities(session: Session) -> list[FetchItem]:
+    """What names a message in every mailbox: EMAILID (RFC 8474), else Gmail's own number. It never changes."""
+    if session.caps.has("OBJECTID"):
+        return [FetchItem.EMAIL_ID]
+    return [FetchItem.GMAIL_MESSAGE_ID] if session.caps.has("X-GM-EXT-1") else []
+
+
 async def list_uids(session: Session) -> UidSet:
     """All UIDs of the selected mailbox, by ESEARCH where it is offered and agrees with EXISTS, else by FETCH."""
     if session.selection is not None and session.selection.exists == 0:
@@ -131,10 +146,11 @@ async def list_uids(session: Session) -> UidSet:
 async def _search_uids(session: Session) -> UidSet:
     found = UidSet()
 
-    def take(event: Event) -> None:
+    def take(event: Event) -> bool:
         nonlocal found
         if isinstance(event, EsearchData) and event.uids is not None:
             found = found | event.uids
+        return False
 
     session.other_listeners.append(take)
     try:

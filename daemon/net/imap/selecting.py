@@ -18,6 +18,7 @@ from daemon.net.imap.values import QresyncSince, Selection
 from daemon.wire.imap import commands, refusals
 from daemon.wire.imap.events import Event
 from daemon.wire.imap.responses import (
+    Code,
     Exists,
     Expunge,
     FetchData,
@@ -41,6 +42,7 @@ class _Collected:
     accepts_new_keywords: bool = True
     vanished: list[UidSet] = field(default_factory=list)
     changed: dict[Uid, RemoteEntry] = field(default_factory=dict)
+    has_news_of_last: bool = False
 
     def take_view(self, event: Exists | Expunge | Vanished) -> bool:
         if isinstance(event, Exists):
@@ -58,16 +60,19 @@ class _Collected:
             self.changed[data.uid] = entry_of(data.uid, data, self.changed.get(data.uid))
         return True
 
-    def take_line(self, event: Event) -> None:
-        if not isinstance(event, StatusLine) or event.code is None:
-            return
-        code = event.code
+    def take_line(self, event: Event) -> bool:
+        if isinstance(event, StatusLine) and event.code is not None:
+            self._take_code(event.code)
+        return False
+
+    def _take_code(self, code: Code) -> None:
         if isinstance(code, NumberCode) and code.number is not None:
             self.numbers[code.name] = code.number
         elif isinstance(code, PermanentFlagsCode):
             self.permanent_flags = code.flags
             self.accepts_new_keywords = code.accepts_new_keywords
         elif code.name == _CLOSED:
+            self.has_news_of_last = self.exists > 0 or bool(self.vanished or self.changed)
             self.forget()
 
     def forget(self) -> None:
@@ -114,6 +119,8 @@ async def _ask(
     def done(tagged: Tagged) -> None:
         # Here and not after the await: what follows the OK in the same packet is news about the new mailbox.
         _stop_listening(session, collected)
+        if collected.has_news_of_last:
+            session.note_left_behind(wire_name)
         session.heard.forget()
         session.selection = None
         if tagged.is_ok and "UIDVALIDITY" in collected.numbers:

@@ -6,17 +6,17 @@ and the numbers of the selected mailbox. It issues no command by itself. Everyth
 
 import asyncio
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Final, assert_never
 
 from daemon.model.errors import ConnectionLost, LocalProtocolError, MailError, RemoteProtocolError, Throttled
-from daemon.model.ids import ModSeq
 from daemon.net.deadlines import Timers
-from daemon.net.imap.heard import HeardNotes
-from daemon.net.imap.values import Selection
-from daemon.net.stream import Stream, again
+from daemon.net.foreign import again
+from daemon.net.imap.values import CompressWish
+from daemon.net.imap.view import SelectedView
+from daemon.net.meter import Meter
+from daemon.net.stream import Stream
 from daemon.wire.imap import refusals
 from daemon.wire.imap.capabilities import Capabilities
 from daemon.wire.imap.commands import Command
@@ -40,8 +40,9 @@ from daemon.wire.imap.responses import (
     LiteralData,
     LiteralEnd,
     NamespaceData,
-    NumberCode,
     OtherData,
+    QuotaData,
+    QuotaRootData,
     SearchData,
     StatusData,
     StatusLine,
@@ -56,34 +57,42 @@ Answer = asyncio.Future[Tagged]
 FetchListener = Callable[[FetchData], bool]
 """Takes a FETCH and says whether it was its own; what nobody takes was said unasked."""
 
-OtherListener = Callable[[Event], None]
-LiteralListener = Callable[[LiteralBegin | LiteralData | LiteralEnd], None]
-ViewListener = Callable[[Exists | Expunge | Vanished], bool]
-"""Takes what changes the mailbox's shape and says whether that belongs to its own command."""
+OtherListener = Callable[[Event], bool]
+"""Takes untagged data and says whether they answer its own command; LIST and STATUS that nobody takes are pushes."""
 
+LiteralListener = Callable[[LiteralBegin | LiteralData | LiteralEnd], None]
 OnDone = Callable[[Tagged], None]
 
 
-class Session:
+class Session(SelectedView):
     """One connection after `Stream.open`. `error` says why it ended; nothing revives it."""
 
-    def __init__(self, timers: Timers, profile: Profile) -> None:
+    def __init__(
+        self,
+        timers: Timers,
+        profile: Profile,
+        *,
+        compress: CompressWish = "off",
+        distrust: Iterable[str] = (),
+    ) -> None:
+        super().__init__()
         self.timers = timers
         self.profile = profile
         self.connection = ImapConnection(max_in_flight=profile.max_in_flight, disabled=profile.disabled)
-        self.heard = HeardNotes()
-        self.selection: Selection | None = None
         self.greeting: Greeting | None = None
         self.server_fields: dict[str, str] = {}
         self.delimiter: str | None = None
         self.personal_prefix = ""
         self.error: MailError | None = None
+        self.compress_wish = compress
+        self.meter = Meter()
         self.is_leaving = False
+        self.distrusted = frozenset(name.upper() for name in distrust)
+        self.connection.disable(self.distrusted)
         self.is_woken = False
         self.fetch_listeners: list[FetchListener] = []
         self.other_listeners: list[OtherListener] = []
         self.literal_listener: LiteralListener | None = None
-        self.view_listeners: list[ViewListener] = []
         self.has_idle_started = False
         self.bye: Bye | None = None
         self._challenge: bytes | None = None
@@ -114,6 +123,23 @@ class Session:
         """What the server can do and keeps its word about."""
         return self.connection.capabilities
 
+    @property
+    def has_rev2(self) -> bool:
+        """Whether the server speaks IMAP4rev2: it was enabled, or nothing else is offered (RFC 9051 appendix D)."""
+        return "IMAP4REV2" in self.connection.enabled or (
+            self.caps.has("IMAP4REV2") and not self.caps.has("IMAP4REV1")
+        )
+
+    @property
+    def has_utf8(self) -> bool:
+        """Whether mailbox names are UTF-8 on this line, not modified UTF-7 (RFC 6855 §3, RFC 9051 §5.1)."""
+        return self.has_rev2 or "UTF8=ACCEPT" in self.connection.enabled
+
+    def distrust(self, names: Iterable[str]) -> None:
+        """Believe these capabilities no longer, now and when they are said again."""
+        self.distrusted |= {name.upper() for name in names}
+        self.connection.disable(names)
+
     # Receiver of the stream
 
     @property
@@ -133,6 +159,10 @@ class Session:
 
     def lose(self, error: MailError) -> None:
         self.error = error
+        if error.reason == "compress_broken" or (
+            isinstance(error, RemoteProtocolError) and self.connection.is_compressed
+        ):
+            self.distrusted |= {"COMPRESS=DEFLATE"}
         for answer, _ in self._answers.values():
             if not answer.done():
                 answer.set_exception(_copy_of(error))
@@ -146,7 +176,7 @@ class Session:
                     if listener(event):
                         break
                 else:
-                    self._note_fetch(event)
+                    self.note_fetch(event)
             else:
                 self._dispatch(event)
         if events:
@@ -160,8 +190,7 @@ class Session:
             case CommandDone(sent, tagged):
                 self._finish(sent, tagged)
             case Exists() | Expunge() | Vanished():
-                if not any(listener(event) for listener in self.view_listeners):
-                    self._note_view(event)
+                self.take_view(event)
             case Bye():
                 self.bye = event
                 self.heard.note_closing()
@@ -175,72 +204,31 @@ class Session:
             case IdData(fields=fields):
                 self.server_fields = fields
             case StatusLine():
-                self._note_code(event)
+                self.note_code(event)
                 self._tell(event)
-            case FlagsData() | ListData() | StatusData() | SearchData() | EsearchData() | NamespaceData():
+            case ListData() | StatusData():
+                if not self._tell(event):
+                    self.note_push(event)
+            case FlagsData() | SearchData() | EsearchData() | NamespaceData() | QuotaRootData() | QuotaData():
                 self._tell(event)
             case CapabilityData() | EnabledData() | LiteralWanted() | OtherData():
                 return
             case FetchData():
-                self._note_fetch(event)
+                self.note_fetch(event)
             case _:
                 assert_never(event)
 
-    def _tell(self, event: Event) -> None:
-        for listener in self.other_listeners:
-            listener(event)
-
-    def _note_fetch(self, data: FetchData) -> None:
-        self.heard.note_fetch(data)
-        if data.mod_seq is not None:
-            self._raise_mod_seq(data.mod_seq)
-
-    def _note_view(self, event: Exists | Expunge | Vanished) -> None:
-        count = self.selection.exists if self.selection else 0
-        match event:
-            case Exists(count=now):
-                if now < count:
-                    raise RemoteProtocolError(f"EXISTS fell from {count} to {now} and nothing was expunged")
-                self._set_exists(now)
-                self.heard.note_exists(now)
-            case Expunge(seq=seq):
-                if self.selection is not None and not 0 < seq <= count:
-                    raise RemoteProtocolError(f"EXPUNGE of message {seq} among {count}")
-                self._set_exists(count - 1)  # EXISTS need not follow (MailKit `ImapFolder`)
-                self.heard.note_expunge()
-            case Vanished(uids=uids, is_earlier=False):
-                self._set_exists(count - len(uids))
-                self.heard.note_vanished(uids)
-            case Vanished():
-                return  # VANISHED (EARLIER) that nobody asked for
-            case _:
-                assert_never(event)
+    def _tell(self, event: Event) -> bool:
+        claims = [listener(event) for listener in self.other_listeners]  # each of them hears it
+        return any(claims)
 
     def _finish(self, sent: Sent, tagged: Tagged) -> None:
-        self._note_code(tagged)
+        self.note_code(tagged)
         answer, on_done = self._answers.pop(sent.tag, (None, None))
         if on_done is not None:
             on_done(tagged)
         if answer is not None and not answer.done():
             answer.set_result(tagged)
-
-    def _note_code(self, line: Tagged | StatusLine) -> None:
-        code = line.code
-        if isinstance(code, NumberCode) and code.name == "HIGHESTMODSEQ" and code.number is not None:
-            self._raise_mod_seq(ModSeq(code.number))
-
-    def _set_exists(self, count: int) -> None:
-        if self.selection is not None:
-            self.selection = replace(self.selection, exists=max(count, 0))
-
-    def _raise_mod_seq(self, mod_seq: ModSeq) -> None:
-        selection = self.selection
-        if (
-            selection is not None
-            and selection.highest_mod_seq is not None
-            and mod_seq > selection.highest_mod_seq
-        ):
-            self.selection = replace(selection, highest_mod_seq=mod_seq)
 
     @staticmethod
     def bye_error(bye: Bye | Greeting) -> MailError:

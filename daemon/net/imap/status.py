@@ -1,5 +1,12 @@
-"""STATUS: the numbers of a mailbox that need not be selected. RFC 9051 §6.3.11; MAILBOXID: RFC 8474 §4.3."""
+"""STATUS: the numbers of a mailbox that need not be selected.
 
+RFC 9051 §6.3.11; MAILBOXID: RFC 8474 §4.3; SIZE: RFC 8438; APPENDLIMIT: RFC 7889.
+"""
+
+from collections.abc import Sequence
+
+from daemon.model.errors import ServerRefused
+from daemon.net.imap import pushes
 from daemon.net.imap.session import Session
 from daemon.net.imap.values import StatusResult
 from daemon.wire.imap import commands
@@ -8,42 +15,57 @@ from daemon.wire.imap.events import Event
 from daemon.wire.imap.responses import StatusData
 
 
-def items(session: Session) -> list[StatusItem]:
-    """What may be asked: only what the server offers (IONOS answers BAD to the rest)."""
+def items(session: Session, *, with_size: bool = False) -> list[StatusItem]:
+    """What may be asked: only what the server offers (IONOS answers BAD to the rest).
+
+    `with_size` costs the server a look at every message, so it is for one mailbox at a time (STATUS=SIZE, RFC 8438).
+    """
+    caps = session.caps
     found = [StatusItem.MESSAGES, StatusItem.UID_NEXT, StatusItem.UID_VALIDITY]
-    if session.caps.has("CONDSTORE"):
+    if caps.has("CONDSTORE"):
         found.append(StatusItem.HIGHEST_MOD_SEQ)
-    if session.caps.has("OBJECTID"):
+    if caps.has("OBJECTID"):
         found.append(StatusItem.MAILBOX_ID)
+    if with_size:
+        found.append(StatusItem.UNSEEN)
+        found += [StatusItem.SIZE] if caps.has("STATUS=SIZE") else []
+        found += [StatusItem.DELETED] if session.has_rev2 else []
     return found
 
 
 def same_mailbox(one: bytes, other: bytes) -> bool:
     """Whether two wire names are one mailbox: INBOX comes in any case (RFC 9051 §5.1)."""
-    return one == other or (len(one) == 5 and one.upper() == other.upper() == b"INBOX")
+    return pushes.key_of(one) == pushes.key_of(other)
 
 
-def result_of(data: StatusData) -> StatusResult:
-    return StatusResult(
-        uid_validity=data.uid_validity,
-        uid_next=data.uid_next,
-        highest_mod_seq=data.highest_mod_seq,
-        message_count=data.message_count,
-        mailbox_id=data.mailbox_id,
-    )
-
-
-async def status(session: Session, wire_name: bytes) -> StatusResult:
+async def status(session: Session, wire_name: bytes, *, with_size: bool = False) -> StatusResult:
     """The numbers of one mailbox; raises ServerRefused."""
+    return await _ask(session, wire_name, items(session, with_size=with_size))
+
+
+async def append_limit(session: Session, wire_name: bytes) -> int | None:
+    """Octets that APPEND takes into this mailbox; None where the server sets no limit or does not tell (RFC 7889)."""
+    if session.caps.append_limit is not None or not session.caps.has("APPENDLIMIT"):
+        return session.caps.append_limit
+    try:
+        return (await _ask(session, wire_name, [StatusItem.APPEND_LIMIT])).append_limit
+    except ServerRefused:
+        return None  # APPEND itself will say why
+
+
+async def _ask(session: Session, wire_name: bytes, wanted: Sequence[StatusItem]) -> StatusResult:
     found: list[StatusData] = []
 
-    def take(event: Event) -> None:
-        if isinstance(event, StatusData) and same_mailbox(event.wire_name, wire_name):
+    def take(event: Event) -> bool:
+        is_ours = isinstance(event, StatusData) and same_mailbox(event.wire_name, wire_name)
+        if is_ours and isinstance(event, StatusData):
             found.append(event)
+        return is_ours
 
     session.other_listeners.append(take)
     try:
-        await session.run(commands.status(wire_name, items(session)))
+        await session.run(commands.status(wire_name, wanted))
     finally:
         session.other_listeners.remove(take)
-    return result_of(found[-1]) if found else StatusResult()
+    said = pushes.joined(found)
+    return pushes.result_of(said) if said else StatusResult()

@@ -6,6 +6,7 @@ Sequence numbers never appear here; a UID is only as good as the UIDVALIDITY of 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from daemon.model.errors import ServerRefused
 from daemon.model.flags import NO_FLAGS, FlagSet
@@ -13,6 +14,9 @@ from daemon.model.ids import ModSeq, Uid, UidValidity
 from daemon.model.sink import Sink
 from daemon.model.uidset import UidSet
 from daemon.model.views import RemoteEntry
+
+CompressWish = Literal["off", "auto", "on"]
+"""Whether a line is compressed: never, where it is measured to be slow, or always where offered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +50,16 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusResult:
-    """STATUS of one mailbox; None where the server did not say."""
+    """STATUS of one mailbox; None where the server did not say. A NOTIFY push has only what changed."""
 
     uid_validity: UidValidity | None = None
     uid_next: Uid | None = None
     highest_mod_seq: ModSeq | None = None
     message_count: int | None = None
+    unseen_count: int | None = None
+    deleted_count: int | None = None
+    size: int | None = None
+    append_limit: int | None = None
     mailbox_id: str | None = None
 
 
@@ -109,6 +117,12 @@ class Heard:
 
     `exists` is its last word on the number of messages. `has_expunge`: something was expunged and only its sequence
     number was told, so list the UIDs. `has_unnamed_change`: flags changed and no UID was told, so scan the flags.
+
+    The rest comes by NOTIFY and is about all mailboxes. `mailboxes` has those whose numbers were told, by wire name:
+    right after `notify` all that are watched, later the ones that changed. `has_listing_change`: mailboxes or
+    subscriptions came, went or were renamed (`renamed`, old wire name to new, where it was told), so list them.
+    `has_lost_track`: the server told too much or gave up telling (NOTIFICATIONOVERFLOW), so look at all mailboxes,
+    and `notify` again if `ImapClient.has_notify` is False.
     """
 
     exists: int | None = None
@@ -117,6 +131,29 @@ class Heard:
     changed: tuple[RemoteEntry, ...] = ()
     has_unnamed_change: bool = False
     is_closing: bool = False
+    mailboxes: Mapping[bytes, StatusResult] = field(default_factory=dict)
+    has_listing_change: bool = False
+    renamed: Mapping[bytes, bytes] = field(default_factory=dict)
+    has_lost_track: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """One resource of one quota root: `STORAGE` in units of 1,024 octets, `MESSAGE` in messages."""
+
+    root: bytes
+    resource: str
+    used: int
+    limit: int
+
+
+class CredentialKind(StrEnum):
+    """What the secret of `authenticate` is: a password, or an OAuth access token for the mechanism named or the best."""
+
+    PASSWORD = "password"  # noqa: S105 - a kind of secret, not one
+    TOKEN = "token"  # noqa: S105
+    OAUTHBEARER = "oauthbearer"
+    XOAUTH2 = "xoauth2"
 
 
 class IdleEnd(StrEnum):

@@ -39,6 +39,8 @@ class LiteralSlot:
     """A literal of `size` octets that the shell hands over in pieces when the connection wants it."""
 
     size: int
+    is_binary: bool = False
+    """Written `~{n}`: literal8, which may hold NUL and 8-bit header text (RFC 6855 §4)."""
 
 
 Part = bytes | Literal | LiteralSlot
@@ -101,11 +103,12 @@ def format_internal_date(seconds: int) -> bytes:
 
 
 def join(parts: Iterable[Part]) -> tuple[Part, ...]:
-    """The parts with a space between, neighbouring text made one."""
+    """The parts with a space between, neighbouring text made one; none behind an open parenthesis or before its end."""
     joined: list[Part] = []
     text = b""
     for part in parts:
-        text += b" " if joined or text else b""
+        is_glued = text.endswith(b"(") or part == b")"
+        text += b" " if (joined or text) and not is_glued else b""
         if isinstance(part, bytes):
             text += part
         else:

@@ -16,6 +16,7 @@ from daemon.wire.imap.responses import (
     CapabilityCode,
     Code,
     CopyUidCode,
+    InProgressCode,
     ModifiedCode,
     NumberCode,
     PermanentFlagsCode,
@@ -63,12 +64,13 @@ def _typed(name: str, argument: bytes) -> Code:
             )
         case "APPENDUID":
             validity, _, uid = argument.partition(b" ")
-            found = values.parse_uint32(validity), values.parse_uint32(uid.strip())
-            if found[0] is None or found[1] is None:
+            known = values.parse_uint32(validity)
+            if known is None:
                 return Code(name=name, argument=shown)
-            return AppendUidCode(
-                name=name, argument=shown, uid_validity=UidValidity(found[0]), uid=Uid(found[1])
-            )
+            uids = _in_order(uid.strip())
+            return AppendUidCode(name=name, argument=shown, uid_validity=UidValidity(known), uids=uids)
+        case "INPROGRESS":
+            return _in_progress(argument, shown)
         case "COPYUID":
             return _copy_uid(argument, shown)
         case "MODIFIED":
@@ -90,6 +92,21 @@ def _copy_uid(argument: bytes, shown: str) -> Code:
         return Code(name="COPYUID", argument=shown)
     return CopyUidCode(
         name="COPYUID", argument=shown, uid_validity=UidValidity(validity), source=source, target=target
+    )
+
+
+def _in_progress(argument: bytes, shown: str) -> Code:
+    """ABNF: "INPROGRESS" [SP "(" (quoted / nil) SP (number / nil) SP (nz-number / nil) ")"] (RFC 9585 §4)."""
+    words = argument.strip(b"()").split()
+    if len(words) != 3:
+        return InProgressCode(name="INPROGRESS", argument=shown)
+    tag, done, total = (None if word.upper() == b"NIL" else word for word in words)
+    return InProgressCode(
+        name="INPROGRESS",
+        argument=shown,
+        tag=None if tag is None else tag.strip(b'"'),
+        done=None if done is None else values.parse_number(done),
+        total=None if total is None else values.parse_nonzero(total),
     )
 
 

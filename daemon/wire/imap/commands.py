@@ -2,7 +2,8 @@ r"""IMAP commands: typed arguments in, parts ready for the line out.
 
 Pure. A mailbox is named by its wire bytes. NUL, CR and LF are refused in every argument; atom, quoted string or
 literal is chosen by content. UID commands only, sets ascending and compact, never `*`, never a bare EXPUNGE or
-CLOSE. Grammar: RFC 9051 §9; QRESYNC: RFC 7162 §7; LIST: RFC 5258, 5819, 6154, 8438. Raises LocalProtocolError for arguments no
+CLOSE. Grammar: RFC 9051 §9; QRESYNC: RFC 7162 §7; LIST: RFC 5258, RFC 5819, RFC 6154; MULTIAPPEND: RFC 3502; UTF8: RFC 6855; COMPRESS: RFC 4978;
+QUOTA: RFC 9208; NOTIFY is in `wire.imap.notify`. Raises LocalProtocolError for arguments no
 server could read.
 """
 
@@ -31,6 +32,7 @@ from daemon.wire.imap.arguments import (
 from daemon.wire.imap.states import Kind, Lane
 
 __all__ = [
+    "Appended",
     "Command",
     "FetchItem",
     "FlagChange",
@@ -39,6 +41,7 @@ __all__ = [
     "LiteralSlot",
     "Qresync",
     "StatusItem",
+    "make_command",
 ]
 
 
@@ -82,6 +85,8 @@ class StatusItem(StrEnum):
     UID_VALIDITY = "UIDVALIDITY"
     HIGHEST_MOD_SEQ = "HIGHESTMODSEQ"
     SIZE = "SIZE"
+    DELETED = "DELETED"
+    APPEND_LIMIT = "APPENDLIMIT"
     MAILBOX_ID = "MAILBOXID"
 
 
@@ -102,6 +107,15 @@ class FlagChange(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """One message of a MULTIAPPEND, whose octets the shell sends in pieces."""
+
+    size: int
+    flags: frozenset[Flag] = frozenset()
+    internal_date: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Qresync:
     """SELECT's QRESYNC parameter (RFC 7162 §3.2.5); `known_uids` None or empty means all UIDs."""
 
@@ -111,29 +125,29 @@ class Qresync:
 
 
 def capability() -> Command:
-    return _command(Kind.CAPABILITY, Lane.ALONE)
+    return make_command(Kind.CAPABILITY, Lane.ALONE)
 
 
 def noop() -> Command:
-    return _command(Kind.NOOP, Lane.FREE)
+    return make_command(Kind.NOOP, Lane.FREE)
 
 
 def logout() -> Command:
-    return _command(Kind.LOGOUT, Lane.ALONE)
+    return make_command(Kind.LOGOUT, Lane.ALONE)
 
 
 def starttls() -> Command:
-    return _command(Kind.STARTTLS, Lane.ALONE)
+    return make_command(Kind.STARTTLS, Lane.ALONE)
 
 
 def idle() -> Command:
     """IDLE (RFC 2177); ended by `ImapConnection.finish_idle`, or by the next command submitted."""
-    return _command(Kind.IDLE, Lane.ALONE)
+    return make_command(Kind.IDLE, Lane.ALONE)
 
 
 def login(username: str, password: Secret) -> Command:
     """LOGIN; never while LOGINDISABLED is in the capabilities."""
-    return _command(
+    return make_command(
         Kind.LOGIN,
         Lane.ALONE,
         astring(username.encode()),
@@ -150,19 +164,19 @@ def authenticate(mechanism: str, initial_base64: bytes | None = None) -> Command
     for response in tail:
         refuse_line_breaks(response)
     shown = f"AUTHENTICATE {mechanism}" + ("" if initial_base64 is None else " ***")
-    return _command(Kind.AUTHENTICATE, Lane.ALONE, mechanism.encode(), *tail, shown=shown)
+    return make_command(Kind.AUTHENTICATE, Lane.ALONE, mechanism.encode(), *tail, shown=shown)
 
 
 def enable(*names: str) -> Command:
-    return _command(Kind.ENABLE, Lane.ALONE, words(names))
+    return make_command(Kind.ENABLE, Lane.ALONE, words(names))
 
 
 def identify(fields: Mapping[str, str] | None = None) -> Command:
     """ID (RFC 2971); values always quoted: Yahoo wants it so. None sends NIL."""
     if not fields:
-        return _command(Kind.ID, Lane.ID, b"NIL")
+        return make_command(Kind.ID, Lane.ID, b"NIL")
     pairs = [quoted(text.encode()) for pair in fields.items() for text in pair]
-    return _command(Kind.ID, Lane.ID, b"(" + b" ".join(pairs) + b")")
+    return make_command(Kind.ID, Lane.ID, b"(" + b" ".join(pairs) + b")")
 
 
 def list_mailboxes(
@@ -177,19 +191,19 @@ def list_mailboxes(
     if status_items:
         options.append(f"STATUS ({' '.join(status_items)})")
     tail = [b"RETURN (" + " ".join(options).encode() + b")"] if options else []
-    return _command(Kind.LIST, Lane.LIST, quoted(reference), _pattern(pattern), *tail)
+    return make_command(Kind.LIST, Lane.LIST, quoted(reference), _pattern(pattern), *tail)
 
 
 def lsub(pattern: bytes = b"*", *, reference: bytes = b"") -> Command:
-    return _command(Kind.LSUB, Lane.LSUB, quoted(reference), _pattern(pattern))
+    return make_command(Kind.LSUB, Lane.LSUB, quoted(reference), _pattern(pattern))
 
 
 def namespace() -> Command:
-    return _command(Kind.NAMESPACE, Lane.ALONE)
+    return make_command(Kind.NAMESPACE, Lane.ALONE)
 
 
 def status(mailbox: bytes, items: Sequence[StatusItem]) -> Command:
-    return _command(Kind.STATUS, Lane.STATUS, astring(mailbox), _items(items))
+    return make_command(Kind.STATUS, Lane.STATUS, astring(mailbox), _items(items))
 
 
 def select(
@@ -202,46 +216,80 @@ def select(
         tail.append(f"(QRESYNC ({int(qresync.uid_validity)} {int(qresync.mod_seq)}{known}))".encode())
     elif condstore:
         tail.append(b"(CONDSTORE)")
-    return _command(Kind.EXAMINE if read_only else Kind.SELECT, Lane.ALONE, astring(mailbox), *tail)
+    return make_command(Kind.EXAMINE if read_only else Kind.SELECT, Lane.ALONE, astring(mailbox), *tail)
 
 
 def unselect() -> Command:
     """UNSELECT (RFC 3691): leaves the mailbox and, unlike CLOSE, expunges nothing."""
-    return _command(Kind.UNSELECT, Lane.ALONE)
+    return make_command(Kind.UNSELECT, Lane.ALONE)
 
 
 def create(mailbox: bytes) -> Command:
-    return _command(Kind.CREATE, Lane.MAILBOX, astring(mailbox))
+    return make_command(Kind.CREATE, Lane.MAILBOX, astring(mailbox))
 
 
 def delete(mailbox: bytes) -> Command:
-    return _command(Kind.DELETE, Lane.MAILBOX, astring(mailbox))
+    return make_command(Kind.DELETE, Lane.MAILBOX, astring(mailbox))
 
 
 def rename(old: bytes, new: bytes) -> Command:
-    return _command(Kind.RENAME, Lane.MAILBOX, astring(old), astring(new))
+    return make_command(Kind.RENAME, Lane.MAILBOX, astring(old), astring(new))
 
 
 def subscribe(mailbox: bytes) -> Command:
-    return _command(Kind.SUBSCRIBE, Lane.MAILBOX, astring(mailbox))
+    return make_command(Kind.SUBSCRIBE, Lane.MAILBOX, astring(mailbox))
 
 
 def unsubscribe(mailbox: bytes) -> Command:
-    return _command(Kind.UNSUBSCRIBE, Lane.MAILBOX, astring(mailbox))
+    return make_command(Kind.UNSUBSCRIBE, Lane.MAILBOX, astring(mailbox))
 
 
 def append(
-    mailbox: bytes, content: bytes | int, *, flags: Iterable[Flag] = (), internal_date: int | None = None
+    mailbox: bytes,
+    content: bytes | int,
+    *,
+    flags: Iterable[Flag] = (),
+    internal_date: int | None = None,
+    utf8: bool = False,
 ) -> Command:
-    """APPEND; `content` is the message, or its size when the shell sends the octets in pieces (`send_literal`)."""
-    tail: list[Part] = []
-    shown_flags = list(flags)
-    if shown_flags:
-        tail.append(flag_list(shown_flags))
-    if internal_date is not None:
-        tail.append(format_internal_date(internal_date))
-    tail.append(LiteralSlot(content) if isinstance(content, int) else Literal(content))
-    return _command(Kind.APPEND, Lane.APPEND, astring(mailbox), *tail)
+    """APPEND; `content` is the message, or its size when the shell sends the octets in pieces (`send_literal`).
+
+    `utf8`: the header has 8-bit text and UTF8=ACCEPT is enabled; then the message goes as `UTF8 (~{n})` (RFC 6855 §4).
+    """
+    attributes = _append_attributes(flags, internal_date)
+    if utf8:
+        if not isinstance(content, int):
+            raise LocalProtocolError("a message in UTF8 form is sent in pieces")
+        slot = LiteralSlot(content, is_binary=True)
+        return make_command(Kind.APPEND, Lane.APPEND, astring(mailbox), *attributes, b"UTF8 (", slot, b")")
+    literal = LiteralSlot(content) if isinstance(content, int) else Literal(content)
+    return make_command(Kind.APPEND, Lane.APPEND, astring(mailbox), *attributes, literal)
+
+
+def append_together(mailbox: bytes, messages: Sequence[Appended]) -> Command:
+    """MULTIAPPEND (RFC 3502): all messages or none; the literals are wanted one after the other."""
+    if not messages:
+        raise LocalProtocolError("APPEND without a message")
+    parts: list[Part] = []
+    for one in messages:
+        parts += [*_append_attributes(one.flags, one.internal_date), LiteralSlot(one.size)]
+    return make_command(Kind.APPEND, Lane.APPEND, astring(mailbox), *parts)
+
+
+def _append_attributes(flags: Iterable[Flag], internal_date: int | None) -> list[Part]:
+    shown = list(flags)
+    found: list[Part] = [flag_list(shown)] if shown else []
+    return found if internal_date is None else [*found, format_internal_date(internal_date)]
+
+
+def compress() -> Command:
+    """COMPRESS DEFLATE (RFC 4978); both sides compress from the octet behind the tagged OK on."""
+    return make_command(Kind.COMPRESS, Lane.ALONE, b"DEFLATE")
+
+
+def get_quota_root(mailbox: bytes) -> Command:
+    """GETQUOTAROOT (RFC 9208): the roots of a mailbox and what they use."""
+    return make_command(Kind.GETQUOTAROOT, Lane.QUOTA, astring(mailbox))
 
 
 def uid_fetch(
@@ -258,7 +306,7 @@ def uid_fetch(
     elif vanished:
         raise LocalProtocolError("VANISHED without CHANGEDSINCE")
     lane = Lane.FLAGS_READ if {FetchItem.FLAGS, FetchItem.MODSEQ} & set(items) else Lane.BODY
-    return _command(Kind.UID_FETCH, lane, _set(uids), _items(items), *tail)
+    return make_command(Kind.UID_FETCH, lane, _set(uids), _items(items), *tail)
 
 
 def uid_store(
@@ -271,21 +319,21 @@ def uid_store(
 ) -> Command:
     condition = [] if unchanged_since is None else [f"(UNCHANGEDSINCE {int(unchanged_since)})".encode()]
     item = f"{change.value}{'.SILENT' if silent else ''}".encode()
-    return _command(Kind.UID_STORE, Lane.FLAGS_WRITE, _set(uids), *condition, item, flag_list(flags))
+    return make_command(Kind.UID_STORE, Lane.FLAGS_WRITE, _set(uids), *condition, item, flag_list(flags))
 
 
 def uid_copy(uids: UidSet, target: bytes) -> Command:
-    return _command(Kind.UID_COPY, Lane.COPY, _set(uids), astring(target))
+    return make_command(Kind.UID_COPY, Lane.COPY, _set(uids), astring(target))
 
 
 def uid_move(uids: UidSet, target: bytes) -> Command:
     """UID MOVE (RFC 6851); its COPYUID comes in an untagged OK before the tagged answer."""
-    return _command(Kind.UID_MOVE, Lane.MOVE, _set(uids), astring(target))
+    return make_command(Kind.UID_MOVE, Lane.MOVE, _set(uids), astring(target))
 
 
 def uid_expunge(uids: UidSet) -> Command:
     """UID EXPUNGE (RFC 4315), the only expunge there is here."""
-    return _command(Kind.UID_EXPUNGE, Lane.EXPUNGE, _set(uids))
+    return make_command(Kind.UID_EXPUNGE, Lane.EXPUNGE, _set(uids))
 
 
 def uid_search(
@@ -296,12 +344,14 @@ def uid_search(
         refuse_line_breaks(criterion)
     options = [b"RETURN (" + words(returning) + b")"] if returning else []
     within = [] if uids is None else [b"UID " + _set(uids)]
-    return _command(Kind.UID_SEARCH, Lane.SEARCH, *options, *within, *criteria)
+    return make_command(Kind.UID_SEARCH, Lane.SEARCH, *options, *within, *criteria)
 
 
 def uid_search_header(name: str, value: str) -> Command:
     """UID SEARCH HEADER name value: a hint where a message went, never proof."""
-    return _command(Kind.UID_SEARCH, Lane.SEARCH, b"HEADER", astring(name.encode()), astring(value.encode()))
+    return make_command(
+        Kind.UID_SEARCH, Lane.SEARCH, b"HEADER", astring(name.encode()), astring(value.encode())
+    )
 
 
 def _pattern(pattern: bytes) -> Part:
@@ -321,7 +371,8 @@ def _set(uids: UidSet) -> bytes:
     return str(uids).encode()
 
 
-def _command(kind: Kind, lane: Lane, *arguments: Part, shown: str | None = None) -> Command:
+def make_command(kind: Kind, lane: Lane, *arguments: Part, shown: str | None = None) -> Command:
+    """A command of these arguments with a space between; `shown` replaces its text for logs."""
     parts = join((kind.encode(), *arguments))
     if shown is None:
         shown = "".join(

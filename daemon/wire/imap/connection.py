@@ -78,10 +78,14 @@ class ImapConnection:
         self._is_done_wanted = False
         self._is_done_sent = False
         self._challenged: Sent | None = None
+        self._compressing: Sent | None = None
+        self._deflated = b""
         self._has_bye = False
         self._untagged_count = 0
         self._untagged_bytes = 0
         self._fault: MailError | None = None
+        self.is_compressed = False
+        """COMPRESS was accepted: from its answer on both sides deflate."""
         self.events_before_fault: Sequence[Event] = ()
         """Events found before the fault in the call of `receive` that raised."""
 
@@ -153,6 +157,8 @@ class ImapConnection:
         if kind in _LOGINS:
             self._is_said_since_login = False
         sent = self._outbox.put(command)
+        if kind is Kind.COMPRESS:
+            self._compressing = sent
         if kind is Kind.IDLE:
             self._idle = sent
             self._is_idle_started = self._is_done_wanted = self._is_done_sent = False
@@ -205,24 +211,47 @@ class ImapConnection:
         if self._fault is not None:
             raise self._fault
         events: list[Event] = []
-        framer = self._framer
-        before = framer.literal_bytes
         try:
-            if self._state is State.TLS_PENDING:
-                self._refuse_injection()
-            items = framer.feed(data)
-            self._untagged_count += len(items)
-            self._untagged_bytes += len(data) - (framer.literal_bytes - before)
-            self._take(items, events)
-            if framer.fault is not None:
-                raise framer.fault
-            self._check_budget()
+            if self._compressing is None:
+                self._receive(data, events)
+            else:
+                self._receive_by_lines(bytes(data), events)
         except (RemoteProtocolError, TlsFailed) as exc:
             self._fault = exc
             self._state = State.BROKEN
             self.events_before_fault = events
             raise
         return events
+
+    def take_deflated(self) -> bytes:
+        """Octets behind the OK of COMPRESS, once: inflate them and give them to `receive` (RFC 4978 §3)."""
+        deflated, self._deflated = self._deflated, b""
+        return deflated
+
+    def _receive(self, data: bytes | bytearray | memoryview, events: list[Event]) -> None:
+        framer = self._framer
+        before = framer.literal_bytes
+        if self._state is State.TLS_PENDING:
+            self._refuse_injection()
+        items = framer.feed(data)
+        self._untagged_count += len(items)
+        self._untagged_bytes += len(data) - (framer.literal_bytes - before)
+        self._take(items, events)
+        if framer.fault is not None:
+            raise framer.fault
+        self._check_budget()
+
+    def _receive_by_lines(self, data: bytes, events: list[Event]) -> None:
+        """While COMPRESS is unanswered, read no further than its answer: what follows is not text."""
+        at = 0
+        while at < len(data) and self._compressing is not None:
+            end = data.find(b"\n", at) + 1 or len(data)
+            self._receive(data[at:end], events)
+            at = end
+        if at < len(data) and self.is_compressed:
+            self._deflated = data[at:]
+        elif at < len(data):
+            self._receive(data[at:], events)
 
     def _take(self, items: list[Item], events: list[Event]) -> None:
         depth = self._limits.nesting_depth
@@ -298,6 +327,9 @@ class ImapConnection:
             self._state = following
         if sent is self._idle:
             self._idle = None
+        if sent is self._compressing:
+            self._compressing = None
+            self.is_compressed = tagged.is_ok
         self._untagged_count = 0
         self._untagged_bytes = 0
         events.append(CommandDone(sent, tagged))

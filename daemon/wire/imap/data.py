@@ -1,7 +1,7 @@
-r"""Untagged data besides FETCH: LIST, STATUS, SEARCH, ESEARCH, VANISHED, NAMESPACE, ID.
+r"""Untagged data besides FETCH: LIST, STATUS, SEARCH, ESEARCH, VANISHED, NAMESPACE, ID, QUOTA.
 
 Pure. LIST: RFC 9051 §7.3.1 with CHILDINFO and OLDNAME; ESEARCH: §7.3.4; VANISHED: RFC 7162 §3.2.10; NAMESPACE: RFC 2342;
-ID: RFC 2971. Raises only RemoteProtocolError.
+ID: RFC 2971; QUOTA: RFC 9208 §4.3. Raises only RemoteProtocolError.
 """
 
 import re
@@ -19,6 +19,9 @@ from daemon.wire.imap.responses import (
     ListData,
     Namespace,
     NamespaceData,
+    QuotaData,
+    QuotaResource,
+    QuotaRootData,
     SearchData,
     StatusData,
     Vanished,
@@ -131,7 +134,7 @@ def parse_status(frame: Frame, at: int, nesting_depth: int) -> StatusData:
         if label == "MAILBOXID":
             inner = value[0] if isinstance(value, list) and value else value
             mailbox_id = values.printable(inner, 255) if isinstance(inner, bytes) else None
-        elif isinstance(value, bytes) and label in _STATUS_NUMBERS:
+        elif isinstance(value, bytes) and label in _STATUS_NUMBERS and value.upper() != b"NIL":
             known[label] = values.parse_number(value)
     return StatusData(
         wire_name=name,
@@ -141,11 +144,15 @@ def parse_status(frame: Frame, at: int, nesting_depth: int) -> StatusData:
         uid_validity=UidValidity(number) if (number := _uint32(known.get("UIDVALIDITY"))) else None,
         highest_mod_seq=ModSeq(number) if (number := known.get("HIGHESTMODSEQ")) else None,
         size=known.get("SIZE"),
+        deleted_count=known.get("DELETED"),
+        append_limit=known.get("APPENDLIMIT"),
         mailbox_id=mailbox_id,
     )
 
 
-_STATUS_NUMBERS: Final = frozenset({"MESSAGES", "UNSEEN", "UIDNEXT", "UIDVALIDITY", "HIGHESTMODSEQ", "SIZE"})
+_STATUS_NUMBERS: Final = frozenset(
+    {"MESSAGES", "UNSEEN", "UIDNEXT", "UIDVALIDITY", "HIGHESTMODSEQ", "SIZE", "DELETED", "APPENDLIMIT"}
+)
 
 
 def _uint32(number: int | None) -> int | None:
@@ -239,4 +246,29 @@ def parse_id(frame: Frame, at: int, nesting_depth: int) -> IdData:
             and isinstance(value, bytes)
             and not (isinstance(value, Atom) and value.is_nil)
         }
+    )
+
+
+def parse_quota_root(frame: Frame, at: int, nesting_depth: int) -> QuotaRootData:
+    """ABNF: quotaroot-response = "QUOTAROOT" SP mailbox *(SP quota-root-name)."""
+    names = [_require_string(token) for token in tokenize(frame, at, nesting_depth=nesting_depth)]
+    if not names:
+        raise RemoteProtocolError("QUOTAROOT without a mailbox")
+    return QuotaRootData(wire_name=names[0], roots=tuple(names[1:]))
+
+
+def parse_quota(frame: Frame, at: int, nesting_depth: int) -> QuotaData:
+    """ABNF: quota-response = "QUOTA" SP quota-root-name SP quota-list; numbers have 63 bits (MailKit#1602)."""
+    tokens = tokenize(frame, at, nesting_depth=nesting_depth)
+    if len(tokens) != 2 or not isinstance(tokens[1], list):
+        raise RemoteProtocolError("QUOTA without root and list")
+    words = [_require_string(token) for token in tokens[1]]
+    return QuotaData(
+        root=_require_string(tokens[0]),
+        resources=tuple(
+            QuotaResource(
+                name=values.word(name), used=values.require_number(used), limit=values.require_number(limit)
+            )
+            for name, used, limit in zip(words[::3], words[1::3], words[2::3], strict=False)
+        ),
     )

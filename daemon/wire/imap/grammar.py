@@ -149,5 +149,7 @@ _HARMLESS: Final[dict[str, Callable[[Frame, int, int], Untagged]]] = {
     "STATUS": data.parse_status,
     "NAMESPACE": data.parse_namespace,
     "ID": data.parse_id,
+    "QUOTAROOT": data.parse_quota_root,
+    "QUOTA": data.parse_quota,
 }
 """Responses whose loss is only a loss of information: unreadable ones become OtherData with a problem."""

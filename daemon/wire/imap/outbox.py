@@ -144,11 +144,12 @@ class Outbox:
                 self._chunks.append(part)
                 self._part += 1
                 continue
+            mark = b"~" if isinstance(part, LiteralSlot) and part.is_binary else b""
             if not self._may_send_at_once(part.size):
-                self._chunks.append(b"{%d}\r\n" % part.size)
+                self._chunks.append(b"%b{%d}\r\n" % (mark, part.size))
                 self._awaits_plus = True
                 return
-            self._chunks.append(b"{%d+}\r\n" % part.size)
+            self._chunks.append(b"%b{%d+}\r\n" % (mark, part.size))
             if self._send_literal_part():
                 return
         self._chunks.append(b"\r\n")

@@ -58,10 +58,15 @@ class PermanentFlagsCode(Code):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppendUidCode(Code):
-    """APPENDUID (RFC 9051 §7.1). Trust it only on the answer to an APPEND."""
+    """APPENDUID (RFC 9051 §7.1). Trust it only on the answer to an APPEND. Several `uids` answer a MULTIAPPEND."""
 
     uid_validity: UidValidity
-    uid: Uid
+    uids: tuple[Uid, ...]
+
+    @property
+    def uid(self) -> Uid:
+        """The first, which is the only one of a plain APPEND."""
+        return self.uids[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +87,15 @@ class ModifiedCode(Code):
     """MODIFIED (RFC 7162 §3.1.3): UIDs that a conditional STORE left alone."""
 
     uids: UidSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InProgressCode(Code):
+    """INPROGRESS (RFC 9585): a long command still runs; `done` of `total` where the server counts."""
+
+    tag: bytes | None = None
+    done: int | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +266,20 @@ class StatusData:
     uid_validity: UidValidity | None = None
     highest_mod_seq: ModSeq | None = None
     size: int | None = None
+    deleted_count: int | None = None
+    append_limit: int | None = None
     mailbox_id: str | None = None
+
+    def joined(self, earlier: "StatusData") -> "StatusData":
+        """This answer, completed by an earlier one: NOTIFY pushes tell only what changed (RFC 5465 §4)."""
+        if (
+            None not in (self.uid_validity, earlier.uid_validity)
+            and self.uid_validity != earlier.uid_validity
+        ):
+            return self  # another mailbox of the same name: nothing said of the old one holds
+        said = {name: getattr(self, name) for name in self.__slots__}
+        known = {name: getattr(earlier, name) if value is None else value for name, value in said.items()}
+        return StatusData(**known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,6 +328,31 @@ class IdData:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaRootData:
+    """QUOTAROOT (RFC 9208 §4.3.2): the quota roots of one mailbox."""
+
+    wire_name: bytes
+    roots: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaResource:
+    """One resource of a root: `STORAGE` counts in units of 1,024 octets, `MESSAGE` in messages."""
+
+    name: str
+    used: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaData:
+    """QUOTA (RFC 9208 §4.3.1): what one root uses and may use."""
+
+    root: bytes
+    resources: tuple[QuotaResource, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OtherData:
     """Untagged data we do not know, or could not read where that does no harm (`problem` says why).
 
@@ -328,6 +380,8 @@ Untagged = (
     | EsearchData
     | NamespaceData
     | IdData
+    | QuotaRootData
+    | QuotaData
     | OtherData
 )
 """What may follow `* ` once the greeting was read."""

@@ -52,6 +52,9 @@ class Kind(StrEnum):
     UID_MOVE = "UID MOVE"
     UID_EXPUNGE = "UID EXPUNGE"
     UID_SEARCH = "UID SEARCH"
+    NOTIFY = "NOTIFY"
+    COMPRESS = "COMPRESS"
+    GETQUOTAROOT = "GETQUOTAROOT"
 
 
 class Lane(StrEnum):
@@ -72,6 +75,7 @@ class Lane(StrEnum):
     COPY = "copy"
     MOVE = "move"
     EXPUNGE = "expunge"
+    QUOTA = "quota"
 
 
 def _pairs(text: str) -> frozenset[tuple[Lane, Lane]]:
@@ -88,6 +92,7 @@ CONFLICTS: Final = _pairs(
     list | list
     lsub | lsub
     search | search
+    quota | quota
     mailbox | mailbox
     mailbox | list
     mailbox | lsub
@@ -150,6 +155,9 @@ LEGAL: Final[dict[Kind, frozenset[State]]] = {
     Kind.UID_MOVE: _SELECTED,
     Kind.UID_EXPUNGE: _SELECTED,
     Kind.UID_SEARCH: _SELECTED,
+    Kind.NOTIFY: _AFTER,
+    Kind.COMPRESS: _AFTER,
+    Kind.GETQUOTAROOT: _AFTER,
 }
 
 AFTER_OK: Final[dict[Kind, State]] = {

@@ -47,6 +47,7 @@ class Play:
         self.reader = reader
         self.writer = writer
         self.lines: list[bytes] = []
+        self.port: int = writer.get_extra_info("sockname")[1]
 
     async def say(self, *lines: bytes) -> None:
         self.writer.write(b"".join(line + b"\r\n" for line in lines))

@@ -157,3 +157,57 @@ async def test_appenduid_out_of_place_is_not_believed(play):
     client = await play(script, caps=b"IMAP4rev1 LITERAL+ UIDPLUS")
     (outcome,) = await client.append_many(b"Box", [item(b"x" * 200)])
     assert outcome.uid is None
+
+
+async def test_limit_of_the_mailbox_is_asked_where_it_is_not_the_same_for_all(play):
+    """RFC 7889 §3: APPENDLIMIT without a number."""
+
+    async def script(part):
+        await part.answer(b"STATUS Box (APPENDLIMIT)", b"* STATUS Box (APPENDLIMIT 100)")
+        await part.answer(b"STATUS Free (APPENDLIMIT)", b"* STATUS Free (APPENDLIMIT NIL)")
+        tag = await part.hear(b"APPEND Free")
+        await literal(part, 101)
+        await part.say(tag + b" OK done")
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 LITERAL+ APPENDLIMIT")
+    (outcome,) = await client.append_many(b"Box", [item(b"x" * 101)])
+    assert outcome.refusal.code == "TOOBIG"
+    (outcome,) = await client.append_many(b"Free", [item(b"x" * 101)])
+    assert outcome.refusal is None
+
+
+async def test_message_with_8_bit_header_goes_in_utf8_form_once_that_is_enabled(play):
+    """RFC 6855 §4: literal8 between parentheses; a message of plain ASCII headers goes as ever."""
+    eai = "From: jürgen@bücher.example\r\nTo: x\r\n\r\n".encode() + b"y" * 100
+    plain = b"From: x\r\n\r\n" + "käse".encode() * 20
+
+    async def script(part):
+        await part.answer(b"ENABLE UTF8=ACCEPT", b"* ENABLED UTF8=ACCEPT")
+        tag = await part.hear(b'APPEND Box (\\Seen) " 1-Jan-1970 00:00:00 +0000" UTF8 (~{%d+}\r\n' % len(eai))
+        assert await part.reader.readexactly(len(eai)) == eai
+        assert await part.reader.readline() == b")\r\n"
+        await part.say(tag + b" OK [APPENDUID 7 1] done")
+        tag = await part.hear(b" {%d+}\r\n" % len(plain))
+        assert await literal(part, len(plain)) == plain
+        await part.say(tag + b" OK [APPENDUID 7 2] done")
+        await part.stay()
+
+    from daemon.model.secret import Secret
+
+    client = await play(script, caps=b"IMAP4rev1 LITERAL+ MULTIAPPEND ENABLE UTF8=ACCEPT UIDPLUS")
+    await client.authenticate("ada", Secret("x"))
+    outcomes = await client.append_many(b"Box", [item(eai), item(plain)])
+    assert [one.uid for one in outcomes] == [1, 2]
+
+
+async def test_appenduid_of_several_is_not_believed_for_one(play):
+    async def script(part):
+        tag = await part.hear(b"APPEND")
+        await literal(part, 200)
+        await part.say(tag + b" OK [APPENDUID 7 1:2] done")
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 LITERAL+ UIDPLUS")
+    (outcome,) = await client.append_many(b"Box", [item(b"x" * 200)])
+    assert outcome.uid is None

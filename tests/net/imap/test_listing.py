@@ -154,3 +154,74 @@ async def test_refused_list_is_raised(play):
     client = await play(script, caps=b"IMAP4rev1")
     with pytest.raises(Throttled):
         await client.list_mailboxes()
+
+
+async def test_rev2_server_is_never_asked_by_lsub(play):
+    """RFC 9051 appendix E; imapflow list.js: Exchange refuses LSUB in rev2 mode."""
+
+    async def script(part):
+        await part.answer(b"NAMESPACE", b'* NAMESPACE (("" "/")) NIL NIL')
+        await part.answer(
+            b"RETURN (SUBSCRIBED SPECIAL-USE STATUS (",
+            b'* LIST (\\Subscribed \\HasChildren) "/" "B\xc3\xbccher"',
+            b'* LIST (\\HasNoChildren) "/" "B\xc3\xbccher/Neu" (OLDNAME ("Alt"))',
+            b'* LIST () "/" "A & B"',
+        )
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev2")
+    parent, child, other = await client.list_mailboxes()
+    assert (parent.name, parent.has_children) == ("Bücher", True)
+    assert (child.name, child.has_children, child.old_wire_name) == ("Bücher/Neu", False, b"Alt")
+    assert (other.name, other.has_children) == ("A & B", None)
+    assert client.wire_name_for("Grüße/Ä") == "Grüße/Ä".encode()
+
+
+async def test_empty_rev2_listing_is_asked_again_without_lsub(play):
+    async def script(part):
+        await part.answer(b"NAMESPACE")
+        await part.answer(b"RETURN (SUBSCRIBED")
+        await part.answer(b'LIST "" "*"\r\n', b'* LIST () "/" INBOX')
+        await part.answer(b"STATUS INBOX", b"* STATUS INBOX (MESSAGES 1)")
+        await part.answer(b"NOOP")
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev2")
+    await client.list_mailboxes()
+    await client.noop()
+
+
+async def test_each_personal_namespace_is_listed(play):
+    """RFC 2342 §5: a server may leave further ones out of the listing of everything."""
+
+    async def script(part):
+        await part.answer(
+            b"NAMESPACE", b'* NAMESPACE (("" "/")("#mh/" "/")("*odd*" "/")) NIL (("Shared/" "/"))'
+        )
+        await part.answer(b'LIST "" "*" RETURN', b'* LIST () "/" INBOX')
+        await part.answer(b'LIST "" "#mh/*" RETURN', b'* LIST () "/" "#mh/inbox"')
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 NAMESPACE LIST-EXTENDED LIST-STATUS")
+    assert [one.name for one in await client.list_mailboxes()] == ["INBOX", "#mh/inbox"]
+    assert client.wire_name_for("New") == b"New"
+
+
+async def test_second_line_of_a_mailbox_adds_to_the_first(play):
+    """A NOTIFY push in the middle of a listing tells only what changed; a mailbox that is gone is gone."""
+
+    async def script(part):
+        await part.answer(
+            b"LIST",
+            b'* LIST (\\Sent) "/" Sent',
+            b'* LIST (\\Subscribed) "/" Sent',
+            b'* LIST () "/" Old',
+            b'* LIST (\\NonExistent) "/" Old',
+        )
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 LIST-EXTENDED LIST-STATUS")
+    sent, old = await client.list_mailboxes()
+    assert sent.special_use is SpecialUse.SENT
+    assert sent.is_subscribed
+    assert not old.is_selectable

@@ -12,6 +12,7 @@ from daemon.model.errors import (
     Throttled,
 )
 from daemon.model.secret import Secret
+from daemon.net.imap.client import CredentialKind
 
 SECRET = Secret("pass word")
 PLAIN = base64.b64encode(b"\0joe\0pass word")
@@ -200,3 +201,119 @@ async def test_authenticated_but_not_connected_is_throttling(play):
     await client.authenticate("joe", SECRET)
     with pytest.raises(Throttled):
         await client.list_mailboxes()
+
+
+BEARER = base64.b64encode(b"user=joe\x01auth=Bearer pass word\x01\x01")
+
+
+@pytest.mark.parametrize(
+    ("kind", "offered", "taken"),
+    [
+        (CredentialKind.TOKEN, b"AUTH=PLAIN AUTH=XOAUTH2 AUTH=OAUTHBEARER", b"OAUTHBEARER"),
+        (CredentialKind.TOKEN, b"AUTH=PLAIN AUTH=XOAUTH2", b"XOAUTH2"),
+        (CredentialKind.XOAUTH2, b"AUTH=XOAUTH2 AUTH=OAUTHBEARER", b"XOAUTH2"),
+        (CredentialKind.OAUTHBEARER, b"AUTH=XOAUTH2 AUTH=OAUTHBEARER", b"OAUTHBEARER"),
+    ],
+)
+async def test_token_goes_by_its_own_mechanisms_only(play, kind, offered, taken):
+    async def script(part):
+        await part.answer(b"AUTHENTICATE " + taken + b" ", with_=b"OK [CAPABILITY IMAP4rev1] in")
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 SASL-IR " + offered, word=b"OK")
+    await client.authenticate("joe", SECRET, kind=kind)
+
+
+@pytest.mark.parametrize("kind", [CredentialKind.TOKEN, CredentialKind.XOAUTH2])
+async def test_token_is_never_sent_as_a_password(play, kind):
+    """N24."""
+
+    async def script(part):
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 AUTH=PLAIN AUTH=LOGIN", word=b"OK")
+    with pytest.raises(AuthenticationFailed) as caught:
+        await client.authenticate("joe", SECRET, kind=kind)
+    assert caught.value.reason == "auth_unsupported"
+    assert "PLAIN" in str(caught.value)
+
+
+async def test_xoauth2_error_challenge_is_answered_and_its_status_told(play):
+    """N24, and Google's protocol: the challenge has the reason, an empty line lets the NO come."""
+    challenge = base64.b64encode(b'{"status":"401","schemes":"bearer","scope":"https://mail.google.com/"}')
+
+    async def script(part):
+        tag = await part.hear(b"AUTHENTICATE XOAUTH2 " + BEARER + b"\r\n")
+        await part.say(b"+ " + challenge)
+        assert await part.reader.readline() == b"\r\n"
+        await part.say(tag + b" NO SASL authentication failed")
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 SASL-IR AUTH=XOAUTH2", word=b"OK")
+    with pytest.raises(AuthenticationFailed) as caught:
+        await client.authenticate("joe", SECRET, kind=CredentialKind.TOKEN)
+    assert caught.value.reason == "token_refused"
+    assert "401" in str(caught.value)
+    assert SECRET.reveal() not in str(caught.value)
+
+
+async def test_oauthbearer_error_challenge_is_answered_by_a_control_a(play):
+    """RFC 7628 §3.2.3."""
+    challenge = base64.b64encode(b'{"status":"invalid_token"}')
+
+    async def script(part):
+        tag = await part.hear(b"AUTHENTICATE OAUTHBEARER\r\n")
+        await part.say(b"+ ")
+        line = await part.reader.readline()
+        said = base64.b64decode(line)
+        assert said.startswith(b"n,a=joe,\x01host=localhost\x01port=%d\x01auth=Bearer " % part.port)
+        await part.say(b"+ " + challenge)
+        assert await part.reader.readline() == base64.b64encode(b"\x01") + b"\r\n"
+        await part.say(tag + b" NO no")
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 AUTH=OAUTHBEARER", word=b"OK")
+    with pytest.raises(AuthenticationFailed) as caught:
+        await client.authenticate("joe", SECRET, kind=CredentialKind.OAUTHBEARER)
+    assert "invalid_token" in str(caught.value)
+
+
+async def test_busy_server_is_no_refusal_of_the_token(play):
+    async def script(part):
+        await part.answer(b"AUTHENTICATE", with_=b"NO [UNAVAILABLE] try again")
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 SASL-IR AUTH=XOAUTH2", word=b"OK")
+    with pytest.raises(ServerRefused):
+        await client.authenticate("joe", SECRET, kind=CredentialKind.TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("caps", "wanted"),
+    [
+        (b"IMAP4rev1 QRESYNC", b"ENABLE QRESYNC\r\n"),
+        (b"IMAP4rev1 ENABLE CONDSTORE UTF8=ACCEPT", b"ENABLE CONDSTORE UTF8=ACCEPT\r\n"),
+        (b"IMAP4rev1 IMAP4rev2 QRESYNC UTF8=ACCEPT", b"ENABLE QRESYNC IMAP4rev2 UTF8=ACCEPT\r\n"),
+        (b"IMAP4rev1 ENABLE UTF8=ONLY", b"ENABLE UTF8=ACCEPT\r\n"),
+    ],
+)
+async def test_everything_that_helps_is_enabled_at_once(play, caps, wanted):
+    async def script(part):
+        await part.answer(wanted, b"* ENABLED " + wanted.split(b" ", 1)[1].strip())
+        await part.answer(b"NOOP")
+        await part.stay()
+
+    client = await play(script, caps=caps)
+    await client.authenticate("joe", SECRET)
+    await client.noop()
+
+
+async def test_server_that_chokes_on_the_rest_gets_the_first_alone(play):
+    async def script(part):
+        await part.answer(b"ENABLE QRESYNC IMAP4rev2", with_=b"BAD what")
+        await part.answer(b"ENABLE QRESYNC\r\n", b"* ENABLED QRESYNC")
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 IMAP4rev2 QRESYNC")
+    await client.authenticate("joe", SECRET)
+    assert client.has_qresync

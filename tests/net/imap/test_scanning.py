@@ -1,5 +1,7 @@
 """Scans: what counts as an answer, and servers that answer too much, too little or to nobody."""
 
+import asyncio
+
 import pytest
 
 from daemon.model.errors import LocalProtocolError, ServerRefused
@@ -144,3 +146,72 @@ async def test_headers_are_checked_against_the_request(play):
 
     client = await play(script, selected=True)
     assert await client.fetch_headers(UidSet([1, 2])) == {1: b"a: b\r\n\r\n"}
+
+
+@pytest.mark.parametrize(
+    ("caps", "item", "said", "expected"),
+    [
+        (b"OBJECTID", b" EMAILID)", b"EMAILID (M6d99ac3275bb4e)", "M6d99ac3275bb4e"),
+        (b"OBJECTID X-GM-EXT-1", b" EMAILID)", b"EMAILID NIL", None),
+        (b"X-GM-EXT-1", b" X-GM-MSGID)", b"X-GM-MSGID 1278455344230334865", "1278455344230334865"),
+        (b"", b"INTERNALDATE)", b"MODSEQ (5)", None),
+    ],
+)
+async def test_what_names_a_message_in_every_mailbox_is_asked_for_where_offered(
+    play, caps, item, said, expected
+):
+    """RFC 8474 §5.1, and Gmail's extension; IONOS answers BAD to items it does not offer."""
+
+    async def script(part):
+        await part.answer(item, b"* 1 FETCH (UID 5 FLAGS () " + said + b")")
+        await part.answer(b"(UID FLAGS)", b"* 1 FETCH (UID 5 FLAGS ())")
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 " + caps, selected=True)
+    (entry,) = (await client.fetch_entries()).entries
+    assert entry.email_id == expected
+    (entry,) = (await client.fetch_entries(with_size=False)).entries
+    assert entry.email_id is None
+
+
+async def test_answer_cut_by_a_message_limit_is_no_complete_scan(play):
+    """RFC 9738 §3: OK, and yet messages are missing; taken for complete it would look like a deletion."""
+
+    async def script(part):
+        await part.answer(
+            b"UID FETCH", b"* 9 FETCH (UID 9 FLAGS ())", with_=b"OK [MESSAGELIMIT 1 9] one partial result"
+        )
+        await part.stay()
+
+    client = await play(script, selected=True)
+    with pytest.raises(ServerRefused) as caught:
+        await client.fetch_entries()
+    assert caught.value.code == "MESSAGELIMIT"
+
+
+async def test_server_in_uid_only_mode_is_understood(play):
+    """RFC 9586: UIDFETCH in place of FETCH."""
+
+    async def script(part):
+        await part.answer(b"UID FETCH", b"* 25996 UIDFETCH (FLAGS (\\Seen))")
+        await part.stay()
+
+    client = await play(script, selected=True)
+    (entry,) = (await client.fetch_entries()).entries
+    assert entry.uid == 25996
+
+
+async def test_command_that_says_it_is_in_progress_is_waited_for(play):
+    """RFC 9585: each line is a sign of life and starts the silence anew."""
+
+    async def script(part):
+        tag = await part.hear(b"UID FETCH")
+        for done in range(5):
+            await asyncio.sleep(0.25)
+            await part.say(b'* OK [INPROGRESS ("%b" %d 5)] searching' % (tag, done))
+        await part.say(b"* 1 FETCH (UID 5 FLAGS ())", tag + b" OK done")
+        await part.stay()
+
+    client = await play(script, selected=True)
+    assert client._session.timers.silence_seconds < 1
+    assert len((await client.fetch_entries()).entries) == 1

@@ -9,6 +9,7 @@ from daemon.wire.imap.responses import (
     CapabilityCode,
     Code,
     CopyUidCode,
+    InProgressCode,
     ModifiedCode,
     NumberCode,
     PermanentFlagsCode,
@@ -37,7 +38,7 @@ from daemon.wire.imap.responses import (
         (b"[UIDNEXT soon] x", Code(name="UIDNEXT", argument="soon"), "x"),
         (
             b"[APPENDUID 38505 3955] x",
-            AppendUidCode(name="APPENDUID", argument="38505 3955", uid_validity=38505, uid=3955),
+            AppendUidCode(name="APPENDUID", argument="38505 3955", uid_validity=38505, uids=(3955,)),
             "x",
         ),
         (b"[APPENDUID 0 3955] x", Code(name="APPENDUID", argument="0 3955"), "x"),
@@ -109,3 +110,44 @@ def test_text_is_cut_and_escaped():
     assert len(text) == 512
     _, text = parse_text(b"a\x1b[31m")
     assert text == "a\\u001b[31m"
+
+
+def test_append_uid_of_several_messages():
+    """RFC 3502 and RFC 4315 §3: one UID for each message, in order."""
+    code, _ = parse_text(b"[APPENDUID 38505 3955:3957,4000] done")
+    assert (code.uid_validity, code.uids, code.uid) == (38505, (3955, 3956, 3957, 4000), 3955)
+
+
+@pytest.mark.parametrize("argument", [b"0 5", b"5 0", b"5", b"5 x", b"5 1:4294967295"])
+def test_append_uid_that_cannot_be_is_a_plain_code(argument):
+    code, _ = parse_text(b"[APPENDUID " + argument + b"] done")
+    assert type(code) is Code
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        (b' ("A001" 454 1000)', (b"A001", 454, 1000)),
+        (b" (NIL NIL NIL)", (None, None, None)),
+        (b" (nil 175 NIL)", (None, 175, None)),
+        (b"", (None, None, None)),
+        (b" (", (None, None, None)),
+    ],
+)
+def test_in_progress_tells_how_far_a_command_is(argument, expected):
+    """RFC 9585 §4."""
+    code, text = parse_text(b"[INPROGRESS" + argument + b"] Still working on this...")
+    assert isinstance(code, InProgressCode)
+    assert (code.tag, code.done, code.total) == expected
+    assert text == "Still working on this..."
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"[MESSAGELIMIT 1000 23221] partial", b"[UIDREQUIRED] UIDs only", b"[NOTIFICATIONOVERFLOW] x",
+     b"[COMPRESSIONACTIVE] DEFLATE active via TLS", b"[BADEVENT (MessageNew FlagChange)] no", b"[USEATTR] no",
+     b"[OVERQUOTA] full", b"[TOOBIG] x", b"[EXPUNGEISSUED] x"],
+)  # fmt: skip
+def test_codes_of_extensions_are_named(raw):
+    code, _ = parse_text(raw)
+    assert f"[{code.name}".encode() == raw.split()[0].rstrip(b"]")

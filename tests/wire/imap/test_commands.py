@@ -21,6 +21,8 @@ UIDS = UidSet([3, 1, 2, 7])
         (commands.logout(), b"LOGOUT"),
         (commands.starttls(), b"STARTTLS"),
         (commands.idle(), b"IDLE"),
+        (commands.compress(), b"COMPRESS DEFLATE"),
+        (commands.get_quota_root(b"a b"), b'GETQUOTAROOT "a b"'),
         (commands.login("ada", Secret('p"w')), b'LOGIN ada "p\\"w"'),
         (commands.login("DOMAIN\\ada", Secret("x")), b'LOGIN "DOMAIN\\\\ada" "x"'),
         (commands.authenticate("SCRAM-SHA-256"), b"AUTHENTICATE SCRAM-SHA-256"),
@@ -149,3 +151,30 @@ def test_lanes_tell_flags_from_bodies():
 
 def test_there_is_no_bare_expunge_and_no_close():
     assert not {"CLOSE", "EXPUNGE"} & set(Kind)
+
+
+def test_several_messages_in_one_append():
+    """RFC 3502."""
+    command = commands.append_together(
+        b"Box",
+        [
+            commands.Appended(size=3, flags=frozenset({SEEN}), internal_date=0),
+            commands.Appended(size=5),
+        ],
+    )
+    assert command.parts == (
+        b'APPEND Box (\\Seen) " 1-Jan-1970 00:00:00 +0000" ',
+        LiteralSlot(3),
+        b" ",
+        LiteralSlot(5),
+    )
+    with pytest.raises(LocalProtocolError):
+        commands.append_together(b"Box", [])
+
+
+def test_append_in_utf8_form():
+    """RFC 6855 §4."""
+    command = commands.append(b"Box", 9, flags=[SEEN], utf8=True)
+    assert command.parts == (b"APPEND Box (\\Seen) UTF8 (", LiteralSlot(9, is_binary=True), b")")
+    with pytest.raises(LocalProtocolError):
+        commands.append(b"Box", b"octets", utf8=True)

@@ -5,7 +5,17 @@ from hypothesis import strategies as st
 from daemon.model.errors import RemoteProtocolError
 from daemon.model.uidset import UidSet
 from daemon.wire.imap import data
-from daemon.wire.imap.responses import EsearchData, ListData, Namespace, SearchData, StatusData, Vanished
+from daemon.wire.imap.responses import (
+    EsearchData,
+    ListData,
+    Namespace,
+    QuotaData,
+    QuotaResource,
+    QuotaRootData,
+    SearchData,
+    StatusData,
+    Vanished,
+)
 
 
 def parse_list(*pieces) -> ListData:
@@ -192,3 +202,47 @@ def test_id_is_read_with_literals_and_nil():
     found = data.parse_id((b'("Name" {5}', b"a\r\nbc", b' "version" NIL "os" "x" "odd")'), 0, 64)
     assert found.fields == {"name": "a\\u000d\\u000abc", "os": "x"}
     assert data.parse_id(b"NIL ", 0, 64).fields == {}
+
+
+def test_status_of_extensions():
+    """STATUS=SIZE (RFC 8438), DELETED (RFC 9051), APPENDLIMIT (RFC 7889), MAILBOXID (RFC 8474)."""
+    line = b"Box (SIZE 9000000000 DELETED 3 APPENDLIMIT NIL MAILBOXID (F1) X-NEW (1 2))"
+    found = data.parse_status(line, 0, 64)
+    assert (found.size, found.deleted_count, found.append_limit, found.mailbox_id) == (
+        9000000000,
+        3,
+        None,
+        "F1",
+    )
+    assert data.parse_status(b"Box (APPENDLIMIT 257890)", 0, 64).append_limit == 257890
+
+
+def test_later_status_is_completed_by_the_earlier_unless_the_mailbox_is_another():
+    first = StatusData(wire_name=b"A", message_count=5, uid_next=6, uid_validity=1)
+    assert StatusData(wire_name=b"A", unseen_count=0).joined(first) == StatusData(
+        wire_name=b"A", message_count=5, uid_next=6, uid_validity=1, unseen_count=0
+    )
+    other = StatusData(wire_name=b"A", message_count=0, uid_validity=2)
+    assert other.joined(first) == other
+
+
+def test_quota_root_and_quota():
+    """RFC 9208 §4.3."""
+    assert data.parse_quota_root(b'INBOX "" #user/alice', 0, 64) == QuotaRootData(
+        wire_name=b"INBOX", roots=(b"", b"#user/alice")
+    )
+    assert data.parse_quota(b'"" (storage 10 512 MESSAGE 9223372036854775807 100)', 0, 64) == QuotaData(
+        root=b"",
+        resources=(
+            QuotaResource(name="STORAGE", used=10, limit=512),
+            QuotaResource(name="MESSAGE", used=2**63 - 1, limit=100),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "rest", [b'""', b'"" STORAGE', b'"" (STORAGE x 5)', b'"" (STORAGE 1 18446744073709551616)']
+)
+def test_quota_that_cannot_be_read_is_told(rest):
+    with pytest.raises(RemoteProtocolError):
+        data.parse_quota(rest, 0, 64)

@@ -1,0 +1,89 @@
+"""What is known of a connection at any time, without asking the server: a view, no I/O."""
+
+from collections.abc import Mapping
+
+from daemon.net.imap.session import Session
+from daemon.net.imap.values import Selection
+from daemon.wire.imap.capabilities import Capabilities
+
+
+class ImapStanding:
+    """The part of `ImapClient` that only looks."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def caps(self) -> Capabilities:
+        """What the server can do and keeps its word about."""
+        return self._session.caps
+
+    @property
+    def has_qresync(self) -> bool:
+        """QRESYNC is enabled and believed."""
+        return self.caps.has("QRESYNC") and "QRESYNC" in self._session.connection.enabled
+
+    @property
+    def has_condstore(self) -> bool:
+        """Mod-sequences may be asked for; a mailbox may still have none (`Selection.highest_mod_seq` None)."""
+        return self.caps.has("CONDSTORE")
+
+    @property
+    def _has_mod_seq(self) -> bool:
+        selection = self._session.selection
+        return selection is not None and selection.highest_mod_seq is not None
+
+    @property
+    def server_fields(self) -> Mapping[str, str]:
+        """What the server says it is (ID, RFC 2971); names in lower case, empty where it did not say."""
+        return self._session.server_fields
+
+    @property
+    def selection(self) -> Selection | None:
+        """The selected mailbox, its numbers kept current from what the server says.
+
+        `highest_mod_seq` is the largest value told, not a mark to store (sync.md 5).
+        """
+        return self._session.selection
+
+    @property
+    def bytes_received(self) -> int:
+        """Octets on the line, TLS included."""
+        return self._session.stream.bytes_received
+
+    @property
+    def bytes_sent(self) -> int:
+        """Octets on the line, TLS included."""
+        return self._session.stream.bytes_sent
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether both sides deflate."""
+        return self._session.stream.is_compressed
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the line is gone."""
+        return self._session.error is not None
+
+    @property
+    def has_notify(self) -> bool:
+        """NOTIFY was accepted and still holds; False after NOTIFICATIONOVERFLOW."""
+        return self._session.is_notifying
+
+    @property
+    def push_count(self) -> int:
+        """LIST and STATUS told unasked since the line began, the first numbers after `notify` included.
+
+        A server that accepted NOTIFY and is silent lets this stand still while mailboxes change; who polls can tell.
+        """
+        return self._session.heard.pushes.count
+
+    @property
+    def distrusted(self) -> frozenset[str]:
+        """Capabilities that proved false on this line: hand them to the next `connect` to this host."""
+        return self._session.distrusted
+
+    def distrust(self, *names: str) -> None:
+        """Believe these capabilities no longer on this line; adds to `distrusted`."""
+        self._session.distrust(names)

@@ -1,0 +1,184 @@
+"""Held deletions: kept over restarts, told once, spent only when what was approved has been carried out."""
+
+import pytest
+
+from daemon.model.errors import ConnectionLost, StoreForeign
+from daemon.model.events import EventName
+from daemon.sync.guard import DIRECTORY_LOST, DeletionBreaker, HeldDeletions, Side
+from daemon.sync.holds import Holds
+from tests.sync.stage import INBOX, agree, events, letter
+
+LISTS = "Lists"
+
+
+def hold(mailbox=INBOX, count=60, side=Side.THERE):
+    return HeldDeletions(mailbox=mailbox, side=side, count=count, size=100, reason="many", since=5.0)
+
+
+def holds_of(bridge):
+    return Holds(account=bridge.settings.id, store=bridge.store, breaker=DeletionBreaker(share_limit=0.2))
+
+
+async def test_hold_is_told_once_and_read_back(stage):
+    async with stage.bridge() as bridge:
+        holds = holds_of(bridge)
+        await holds.record([hold()], looked_at=[INBOX])
+        await holds.record([hold(count=61)], looked_at=[INBOX])
+        assert len(await events(bridge, EventName.DELETION_HELD)) == 1
+        again = holds_of(bridge)
+        await again.load()
+        assert again.current == {INBOX: hold(count=61)}
+
+
+async def test_mailbox_nobody_looked_at_stays_held_and_one_with_nothing_to_hold_is_free(stage):
+    async with stage.bridge() as bridge:
+        holds = holds_of(bridge)
+        await holds.record([hold(), hold(LISTS)], looked_at=[INBOX, LISTS])
+        await holds.record([], looked_at=[LISTS])
+        assert set(holds.current) == {INBOX}
+        again = holds_of(bridge)
+        await again.load()
+        assert set(again.current) == {INBOX}
+
+
+async def test_approval_outlives_a_restart_and_is_spent_by_the_mailbox_it_was_for(stage):
+    async with stage.bridge() as bridge:
+        holds = holds_of(bridge)
+        await holds.approve(INBOX)
+        again = holds_of(bridge)
+        await again.load()
+        await again.spend([LISTS])
+        assert again.is_approved(INBOX)
+        await again.spend([INBOX])
+        assert not again.is_approved(INBOX)
+        last = holds_of(bridge)
+        await last.load()
+        assert not last.is_approved(INBOX)
+
+
+async def held_there(bridge, stage, count=60):
+    """That many files gone at once: held."""
+    stage.deliver(*(letter(number) for number in range(count)))
+    await bridge.sync()
+    for path in (await bridge.files()).values():
+        path.unlink()
+    assert (await bridge.sync()).held == count
+
+
+async def test_approval_is_not_spent_by_a_pass_that_loses_its_line(stage):
+    async with stage.bridge() as bridge:
+        await held_there(bridge, stage)
+        await bridge.engine.approve(INBOX)
+        stage.line.cut(rb"UID STORE")
+        with pytest.raises(ConnectionLost):
+            await bridge.run_pass()
+        bridge.client = None
+        assert (await bridge.sync()).expunged_there == 60
+        assert stage.there() == []
+        assert not bridge.engine.held
+        await agree(bridge, stage)
+
+
+@pytest.mark.parametrize("without", [(), ("QRESYNC",), ("QRESYNC", "CONDSTORE")])
+async def test_mailbox_emptied_on_the_server_stays_held_until_somebody_decides(tmp_path, without):
+    """S10. With QRESYNC the server tells of what vanished only as long as our mark stays where it was."""
+    from tests.sync.stage import open_stage
+
+    async with open_stage(tmp_path, without=without) as stage, stage.bridge() as bridge:
+        stage.deliver(*(letter(number) for number in range(60)))
+        await bridge.sync()
+        await bridge.disconnect()
+        stage.box().expunge(list(stage.box().messages))
+        for _ in range(3):
+            result = await bridge.sync()
+            assert (result.held, result.removed_here) == (60, 0)
+        stage.deliver(letter(99))
+        result = await bridge.sync()
+        assert (result.held, result.downloaded, result.removed_here) == (60, 1, 0), "new mail decides nothing"
+        assert len(await bridge.files()) == 61
+        await bridge.engine.approve(INBOX)
+        assert (await bridge.sync()).removed_here == 60
+        assert not bridge.engine.held
+        await agree(bridge, stage)
+
+
+async def test_hold_ends_by_itself_when_what_was_missing_is_back(stage):
+    async with stage.bridge() as bridge:
+        stage.deliver(*(letter(number) for number in range(60)))
+        await bridge.sync()
+        cur, away = bridge.tree.root / "new", stage.path / "away"
+        cur.rename(away)
+        cur.mkdir()
+        assert (await bridge.sync()).held == 60
+        cur.rmdir()
+        away.rename(cur)
+        assert (await bridge.sync()).held == 0
+        await agree(bridge, stage)
+
+
+async def test_approved_loss_of_a_directory_deletes_its_messages_and_makes_it_anew(stage):
+    """Sync.md 13 and 14: held whatever the size; approved, it is a deletion like any other."""
+    stage.deliver(letter(1), letter(2), mailbox="Archive")
+    async with stage.bridge() as bridge:
+        stage.deliver(letter(3))
+        await bridge.sync()
+        victim = bridge.tree.root / ".Archive"
+        victim.rename(stage.path / "gone")
+        assert (await bridge.sync()).held == 2
+        assert bridge.engine.held["Archive"].reason == DIRECTORY_LOST
+        assert not victim.exists()
+        await bridge.engine.approve("Archive")
+        assert (await bridge.sync()).expunged_there == 2
+        assert stage.there("Archive") == []
+        assert not bridge.engine.held
+        stage.deliver(letter(4), mailbox="Archive")
+        assert (await bridge.sync()).downloaded == 1
+        await agree(bridge, stage, "INBOX", "Archive")
+
+
+async def test_foreign_directory_is_never_written_to_even_when_approved(stage):
+    stage.deliver(letter(1), mailbox="Archive")
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+        victim = bridge.tree.root / ".Archive"
+        (victim / "mailsyncd-id").write_text(
+            (victim / "mailsyncd-id").read_text().replace("account work", "account other")
+        )
+        with pytest.raises(StoreForeign):
+            await bridge.tree.check_identity(".Archive")
+        stage.deliver(letter(2), mailbox="Archive")
+        assert (await bridge.sync()).held == 1
+        await bridge.engine.approve("Archive")
+        await bridge.sync()
+        assert len(stage.there("Archive")) == 2
+        assert len(list(victim.glob("new/*"))) == 1
+
+
+async def test_empty_directory_in_the_place_of_a_mailbox_deletes_nothing(stage):
+    """A mount point without its disk has cur, new and tmp as well; three messages are below every limit."""
+    stage.deliver(letter(1), letter(2), letter(3), mailbox="Archive")
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+        victim = bridge.tree.root / ".Archive"
+        victim.rename(stage.path / "unmounted")
+        for part in ("cur", "new", "tmp"):
+            (victim / part).mkdir(parents=True)
+        stage.deliver(letter(4), mailbox="Archive")
+        result = await bridge.sync()
+        assert (result.held, result.expunged_there, result.downloaded) == (3, 0, 0)
+        assert len(stage.there("Archive")) == 4
+
+
+async def test_small_deletion_is_not_held_because_earlier_passes_failed(stage):
+    """Forty files, a server that is busy, six passes: forty, not two hundred and forty."""
+    async with stage.bridge() as bridge:
+        stage.deliver(*(letter(number) for number in range(100)))
+        await bridge.sync()
+        for path in list((await bridge.files()).values())[:40]:
+            path.unlink()
+        rule = stage.line.refuse(rb"UID STORE", b"NO [INUSE] busy")
+        for _ in range(6):
+            assert (await bridge.run_pass()).held == 0
+        stage.line.rules.remove(rule)
+        assert (await bridge.sync()).expunged_there == 40
+        await agree(bridge, stage)

@@ -1,0 +1,125 @@
+"""The remote view by whatever the server offers: the same facts by every way."""
+
+import pytest
+
+from daemon.model.errors import UidValidityChanged
+from daemon.model.flags import FLAGGED, SEEN
+from daemon.sync.remote_scan import scan_mailbox
+from tests.support.bridge import ACCOUNT
+from tests.sync.stage import agree, letter, open_stage
+
+WAYS = [
+    (),
+    ("QRESYNC",),
+    ("QRESYNC", "CONDSTORE"),
+    ("QRESYNC", "CONDSTORE", "ESEARCH", "UNSELECT", "LIST-STATUS"),
+]
+IDS = ["qresync", "condstore", "flags", "bare"]
+
+
+@pytest.fixture(params=WAYS, ids=IDS)
+async def any_stage(request, tmp_path):
+    async with open_stage(tmp_path, without=request.param) as one:
+        yield one
+
+
+async def scan(bridge):
+    client = await bridge.connect()
+    await client.unselect()
+    record = await bridge.store.mailboxes.get(ACCOUNT, "INBOX")
+    return await scan_mailbox(client, record, await bridge.store.base.load(ACCOUNT, "INBOX"))
+
+
+def is_gone(view, uid):
+    return uid in view.vanished or (view.present is not None and uid not in view.present)
+
+
+async def test_arrivals_expunges_and_flags_are_seen(any_stage):
+    stage = any_stage
+    async with stage.bridge() as bridge:
+        stage.deliver(*(letter(number) for number in range(5)))
+        await bridge.sync()
+        await bridge.disconnect()
+        stage.box().expunge([2])
+        stage.box().set_flags(3, frozenset({FLAGGED}))
+        stage.deliver(letter(9))
+        view = await scan(bridge)
+        assert is_gone(view, 2)
+        assert not is_gone(view, 1)
+        assert view.changed[3].flags == {FLAGGED}
+        assert view.changed[6].size == len(letter(9))
+        assert view.changed[6].internal_date is not None
+        assert (view.uid_next, view.message_count) == (7, 5)
+
+
+async def test_expunge_and_arrival_that_leave_the_count_the_same_are_both_seen(any_stage):
+    """CONDSTORE tells no expunge; the count alone would not either."""
+    stage = any_stage
+    async with stage.bridge() as bridge:
+        stage.deliver(letter(1), letter(2))
+        await bridge.sync()
+        await bridge.disconnect()
+        stage.box().expunge([1])
+        stage.deliver(letter(3))
+        result = await bridge.sync()
+        assert (result.downloaded, result.removed_here) == (1, 1)
+        await agree(bridge, stage)
+
+
+async def test_changes_while_the_mailbox_stays_selected_are_seen(any_stage):
+    stage = any_stage
+    async with stage.bridge() as bridge:
+        stage.deliver(letter(1), letter(2), letter(3))
+        await bridge.sync()
+        client = await bridge.connect()
+        await client.select(b"INBOX")
+        stage.box().expunge([1])
+        stage.box().set_flags(2, frozenset({SEEN}))
+        stage.deliver(letter(4))
+        await client.noop()
+        await bridge.run_pass(only={"INBOX"})
+        await bridge.sync()
+        await agree(bridge, stage)
+
+
+async def test_marks_are_those_of_the_start(stage):
+    """Sync.md 5: what comes during the scan must be seen by the next one."""
+    async with stage.bridge() as bridge:
+        stage.deliver(letter(1))
+        await bridge.sync()
+        await bridge.disconnect()
+        stage.box().set_flags(1, frozenset({SEEN}))
+        before = stage.box().highest_mod_seq
+        stage.line.before_command = lambda command: (
+            stage.box().set_flags(1, frozenset({SEEN, FLAGGED}))
+            if command.startswith((b"UID FETCH", b"UID STORE"))
+            else None
+        )
+        view = await scan(bridge)
+        assert view.highest_mod_seq == before
+        await bridge.sync()
+        stage.line.before_command = None
+        await bridge.sync()
+        await agree(bridge, stage)
+
+
+async def test_other_validity_ends_the_scan(any_stage):
+    stage = any_stage
+    async with stage.bridge() as bridge:
+        stage.deliver(letter(1))
+        await bridge.sync()
+        await bridge.disconnect()
+        stage.box().reset(4711)
+        with pytest.raises(UidValidityChanged):
+            await scan(bridge)
+
+
+async def test_short_listing_proves_nothing(tmp_path):
+    """S11, S12: fewer messages than EXISTS says; a gap is then no deletion."""
+    async with open_stage(tmp_path, without=("QRESYNC", "CONDSTORE")) as stage, stage.bridge() as bridge:
+        stage.deliver(letter(1), letter(2), letter(3))
+        await bridge.sync()
+        stage.line.replace(rb"\* 2 FETCH \(UID 2 FLAGS[^\r]*\r\n", b"")
+        result = await bridge.sync()
+        assert result.removed_here == 0
+        assert len(await bridge.files()) == 3
