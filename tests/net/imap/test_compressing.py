@@ -78,7 +78,8 @@ async def test_both_sides_deflate_behind_the_consent(serve, endpoint_of, behind)
 async def test_nobody_asks_unless_told_to_and_never_on_loopback(serve, endpoint_of, wish):
     async def script(reader, writer):
         writer.write(GREETING)
-        assert b"NOOP" in (line := await reader.readline())
+        line = await reader.readline()
+        assert b"NOOP" in line
         writer.write(line.split()[0] + b" OK done\r\n")
         await reader.read()
 
@@ -221,7 +222,7 @@ async def test_dovecot_downloads_and_uploads_compressed(dovecot_factory):
 
     async for body in client.fetch_bodies(UidSet(range(1, 22)), {}, sink_for=sink_for):
         got[body.uid] = body.octets if body.sink is None else sinks[body.uid].octets
-    assert got == {uid: octets for uid, octets in enumerate([*messages, large], 1)}
+    assert got == dict(enumerate([*messages, large], 1))
     assert client.bytes_received - before < sum(map(len, got.values())) * 0.7
 
     async def chunks():
