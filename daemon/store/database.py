@@ -21,7 +21,7 @@ from daemon.model.errors import StoreError
 BUSY_SECONDS: Final = 10  # only backup, restore and another process's sqlite3 shell ever wait for us
 PRIMARY_CODE: Final = 0xFF  # an extended result code carries the primary one in its lowest byte
 
-_WRITER_CACHE_KIB: Final = 4096
+_WRITER_CACHE_KIB: Final = 1024
 _READER_CACHE_KIB: Final = 1024
 _CHECKPOINT_PAGES: Final = 4000  # 16 MiB: pages that one batch after another touches are written back once
 

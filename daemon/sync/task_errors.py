@@ -1,6 +1,7 @@
-"""Errors out of a task group, as the one error a caller can act on."""
+"""Tasks seen by their caller: one error out of a group, and work that a cancellation must not tear apart."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 
 from daemon.model.errors import MailError
@@ -21,6 +22,22 @@ def one_error() -> Iterator[None]:
             if not isinstance(leaf, MailError):
                 raise leaf from group
         raise leaves[0] from group
+
+
+async def to_its_end(work: Coroutine[None, None, None]) -> None:
+    """Run short work whole: a cancellation that comes meanwhile is raised when the work is done, and not before.
+
+    For steps whose middle is worse than either end; only for work that ends by itself within moments.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        if not task.done():
+            await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # looked at: the cancellation is what the caller hears
+        raise
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import struct
 import time
+import zlib
 
 import pytest
 
@@ -364,3 +365,43 @@ async def test_close_of_a_stuck_line_ends_in_time(serve, endpoint_of):
     await line.close(0.2)
     assert time.monotonic() - began < 2
     await line.close(0.2)
+
+
+async def test_paused_reader_keeps_what_is_deflated_and_loses_nothing(serve, endpoint_of):
+    """A little on the wire may be a lot of text: a reader that pauses gets no more of it until it goes on."""
+    plain = b"".join(b"%d a line that deflates well\n" % number for number in range(200_000))
+
+    async def script(reader, writer):
+        packer = zlib.compressobj(wbits=-15)
+        writer.write(packer.compress(plain) + packer.flush(zlib.Z_SYNC_FLUSH))
+        await writer.drain()
+        assert zlib.decompressobj(-15).decompress(await reader.read(100)) == b"hello"
+        writer.write(packer.compress(b"bye\n") + packer.flush(zlib.Z_SYNC_FLUSH))
+        await reader.read()
+
+    got = Collector()
+    line = await Stream.open(endpoint_of(await serve(script)), got)
+    line.start_compression()
+    assert line.is_compressed
+    with pytest.raises(LocalProtocolError):
+        line.start_compression()
+    receive = got.receive
+
+    def pausing(data) -> None:
+        receive(data)
+        line.pause_reading()
+
+    got.receive = pausing
+    held = []
+    while len(got.octets) < len(plain):
+        await got.until(len(got.octets) + 1)
+        held.append(len(got.octets))
+        await asyncio.sleep(0)
+        assert len(got.octets) == held[-1]
+        line.resume_reading()
+    assert len(held) > 10
+    line.write(b"hello")
+    line.resume_reading()
+    assert await got.until(len(plain) + 4) == plain + b"bye\n"
+    assert line.bytes_received < len(plain) / 4
+    line.abort()

@@ -362,6 +362,19 @@ async def test_large_message_streams_to_disk(mailbag, tmp_path):
         assert sha(big) in await bridge.digests()
 
 
+async def test_large_messages_between_batches_are_never_taken_from_under_the_disk(mailbag, tmp_path):
+    """A literal arrives while the batch before it is sent off: it belongs to a batch of its own."""
+    mail = list(corpus.messages(400, seed=8, smallest=20_000, largest=60_000))
+    for number in range(12):
+        big = b"Subject: big %d\r\n\r\n" % number + b"0123456789abcde\n" * 80_000 + b"\r\n"
+        mail.insert(number * 34, big)
+    mailbag.fill("INBOX", mail)
+    async with open_bridge(tmp_path / "store", mailbag) as bridge:
+        assert (await bridge.sync()).downloaded == 412
+        with server_side(mailbag) as server:
+            assert await bridge.digests() == server.digests()
+
+
 async def test_flag_set_on_a_message_is_seen_in_the_index(mailbag, tmp_path):
     mailbag.fill("INBOX", corpus.small(1), flags="")
     async with open_bridge(tmp_path / "store", mailbag) as bridge:

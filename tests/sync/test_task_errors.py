@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from daemon.model.errors import ConnectionLost, StoreError
-from daemon.sync.task_errors import one_error
+from daemon.sync.task_errors import one_error, to_its_end
 
 
 async def fail(error: BaseException) -> None:
@@ -57,3 +57,27 @@ async def test_no_error_is_no_error():
     with one_error():
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(asyncio.sleep(0))
+
+
+async def test_cancelled_work_is_done_before_the_cancellation_is_heard():
+    steps = []
+
+    async def work() -> None:
+        steps.append("begun")
+        await asyncio.sleep(0.05)
+        steps.append("done")
+
+    task = asyncio.ensure_future(to_its_end(work()))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert steps == ["begun", "done"]
+
+
+async def test_error_of_the_work_is_raised_as_it_is():
+    async def work() -> None:
+        raise ConnectionLost("gone")
+
+    with pytest.raises(ConnectionLost):
+        await to_its_end(work())

@@ -18,13 +18,19 @@ Cut = Callable[[bytes], Iterator[bytes]]
 
 
 def read_transcript(name: str) -> list[tuple[str, bytes]]:
-    """Blocks of one side. `s:` is a line that ends in LF alone; `\\xNN` is one byte; `#` starts a remark."""
+    """Blocks of one side. `s:` is a line that ends in LF alone; `\\xNN` is one byte; `#` starts a remark.
+
+    `[n octets]` behind a line that announces a literal stands for its octets, as a trace leaves them out.
+    """
     blocks: list[tuple[str, bytes]] = []
     for line in (TRANSCRIPTS / f"{name}.txt").read_text("ascii").splitlines():
         side, text = line[:2], line[3:]
         if side not in ("C:", "S:", "s:"):
             assert line == "" or line.startswith("#"), line
             continue
+        left_out = re.match(r"\[(\d+) octets\]", text)
+        if left_out and blocks and re.search(rb"\{%b\+?\}\r\n\Z" % left_out[1].encode(), blocks[-1][1]):
+            text = "x" * int(left_out[1]) + text[left_out.end() :]
         octets = re.sub(rb"\\x([0-9a-f]{2})", lambda found: bytes([int(found[1], 16)]), text.encode())
         octets += b"\n" if side == "s:" else b"\r\n"
         if blocks and blocks[-1][0] == side.upper():

@@ -50,12 +50,14 @@ from daemon.net.imap.values import (
     StatusResult,
 )
 from daemon.wire.imap import commands, names
+from daemon.wire.imap.trace import Direction, Write
 
 __all__ = [
     "AppendItem",
     "AppendOutcome",
     "CopyResult",
     "CredentialKind",
+    "Direction",
     "Endpoint",
     "FetchedBody",
     "Heard",
@@ -89,11 +91,13 @@ class ImapClient(ImapStanding):
         timers: Timers = DEFAULT_TIMERS,
         compress: CompressWish = "off",
         distrust: Iterable[str] = (),
+        trace: Write | None = None,
     ) -> "ImapClient":
         """A connected, encrypted line with its capabilities known; nobody is logged in.
 
         `distrust` names capabilities that are not to be believed: what `distrusted` said of an earlier line to this host, for
-        example after a line was lost with reason compress_broken.
+        example after a line was lost with reason compress_broken. `trace` is given every line of the protocol, without
+        credentials and mail (`wire.imap.trace`); it must neither block nor raise.
 
         Raises:
             ConnectionLost: dns, refused, unreachable, timeout, closed, too_slow, not_imap.
@@ -104,7 +108,9 @@ class ImapClient(ImapStanding):
             Safe; the line is dropped.
         """
         began = clock.monotonic()
-        session = await greeting.open_session(endpoint, timers, compress=compress, distrust=distrust)
+        session = await greeting.open_session(
+            endpoint, timers, compress=compress, distrust=distrust, trace=trace
+        )
         if log is not None:
             elapsed = round((clock.monotonic() - began) * 1000)
             tls = session.stream.tls

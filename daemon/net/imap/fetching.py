@@ -25,7 +25,7 @@ from daemon.wire.imap.responses import FetchData, LiteralBegin, LiteralData, Lit
 
 CHUNK_BYTES: Final = 1024 * 1024
 CHUNK_COUNT: Final = 1000
-OUTSTANDING_BYTES: Final = 6 * 1024 * 1024
+OUTSTANDING_BYTES: Final = 3 * 1024 * 1024
 MOST_COMMANDS: Final = 8
 GATHERED_BYTES: Final = 1024 * 1024
 """Literals beyond this go to a sink (sync.md, "Small decisions")."""

@@ -17,13 +17,21 @@ from daemon.net.imap.values import CompressWish
 from daemon.net.stream import Stream
 from daemon.wire.imap import commands, quirks
 from daemon.wire.imap.responses import Greeting, Status
+from daemon.wire.imap.trace import Write
 
 
 async def open_session(
-    endpoint: Endpoint, timers: Timers, *, compress: CompressWish = "off", distrust: Iterable[str] = ()
+    endpoint: Endpoint,
+    timers: Timers,
+    *,
+    compress: CompressWish = "off",
+    distrust: Iterable[str] = (),
+    trace: Write | None = None,
 ) -> Session:
     """A session in the state "not authenticated" (or authenticated, by PREAUTH over TLS)."""
-    session = Session(timers, quirks.profile(host=endpoint.host), compress=compress, distrust=distrust)
+    session = Session(
+        timers, quirks.profile(host=endpoint.host), compress=compress, distrust=distrust, trace=trace
+    )
     stream = await Stream.open(endpoint, session, timers)
     session.attach(stream)
     try:

@@ -6,6 +6,7 @@ RFC 9051 §5.2 and §7: EXISTS, EXPUNGE and FETCH may come with any answer; VANI
 
 from typing import Final
 
+from daemon.model.flags import FlagSet
 from daemon.model.ids import ModSeq, Uid
 from daemon.model.uidset import UidSet
 from daemon.model.views import RemoteEntry
@@ -15,6 +16,12 @@ from daemon.wire.imap.responses import FetchData
 
 MOST_CHANGES: Final = 20_000
 """Messages or pieces of VANISHED kept one by one; a client that hears more scans anyway."""
+
+
+_NEW: Final = object.__new__
+_SET_UID, _SET_FLAGS, _SET_SIZE, _SET_DATE, _SET_MOD_SEQ, _SET_EMAIL_ID = (
+    vars(RemoteEntry)[name].__set__ for name in RemoteEntry.__slots__
+)
 
 
 class HeardNotes:
@@ -125,6 +132,21 @@ def entry_of(uid: Uid, data: FetchData, before: RemoteEntry | None = None) -> Re
         mod_seq=mod_seq,
         email_id=email_id,
     )
+
+
+def new_entry(uid: Uid, flags: FlagSet, data: FetchData) -> RemoteEntry:
+    """The entry of a message seen for the first time.
+
+    A scan makes one for every message of a mailbox, and the constructor of a frozen dataclass takes three times as long.
+    """
+    entry = _NEW(RemoteEntry)
+    _SET_UID(entry, uid)
+    _SET_FLAGS(entry, flags)
+    _SET_SIZE(entry, data.size)
+    _SET_DATE(entry, data.internal_date)
+    _SET_MOD_SEQ(entry, data.mod_seq)
+    _SET_EMAIL_ID(entry, email_id_of(data))
+    return entry
 
 
 def email_id_of(data: FetchData) -> str | None:

@@ -13,7 +13,7 @@ from daemon.model.errors import LocalProtocolError, ServerRefused
 from daemon.model.ids import ModSeq, Uid
 from daemon.model.uidset import MAX_UID, UidSet
 from daemon.model.views import RemoteEntry
-from daemon.net.imap.heard import email_id_of, entry_of
+from daemon.net.imap.heard import entry_of, new_entry
 from daemon.net.imap.session import FetchListener, Session
 from daemon.net.imap.values import ScanResult
 from daemon.net.imap.view import ViewListener
@@ -96,14 +96,7 @@ async def fetch_entries(
         if before is not None:
             entries[uid] = entry_of(uid, data, before)
         elif flags is not None:  # QIP and others send FETCH without items: nothing to keep
-            entries[uid] = RemoteEntry(
-                uid=uid,
-                flags=flags,
-                size=data.size,
-                internal_date=data.internal_date,
-                mod_seq=data.mod_seq,
-                email_id=email_id_of(data),
-            )
+            entries[uid] = new_entry(uid, flags, data)
         return True
 
     def view(event: Exists | Expunge | Vanished) -> bool:

@@ -50,6 +50,7 @@ from daemon.wire.imap.responses import (
     Vanished,
 )
 from daemon.wire.imap.states import Kind
+from daemon.wire.imap.trace import Tracer, Write
 
 _COMMAND_BYTES: Final = 300  # room for everything in a command but its UID set
 
@@ -74,6 +75,7 @@ class Session(SelectedView):
         *,
         compress: CompressWish = "off",
         distrust: Iterable[str] = (),
+        trace: Write | None = None,
     ) -> None:
         super().__init__()
         self.timers = timers
@@ -84,6 +86,7 @@ class Session(SelectedView):
         self.delimiter: str | None = None
         self.personal_prefix = ""
         self.error: MailError | None = None
+        self._tracer = None if trace is None else Tracer(trace)
         self.compress_wish = compress
         self.meter = Meter()
         self.is_leaving = False
@@ -150,12 +153,18 @@ class Session(SelectedView):
         try:
             events = self.connection.receive(data)
         except MailError:
+            self._trace(data)
             self._take(self.connection.events_before_fault)
             raise
+        self._trace(data[: len(data) - self.connection.deflated_count])
         self._take(events)
         if self.bye is not None and not self.is_leaving:
             raise self.bye_error(self.bye)
         self.flush()
+
+    def _trace(self, data: memoryview) -> None:
+        if self._tracer is not None:
+            self._tracer.received(bytes(data))
 
     def lose(self, error: MailError) -> None:
         self.error = error
@@ -303,6 +312,8 @@ class Session(SelectedView):
     def flush(self) -> None:
         """Write what the connection has to send, each chunk by itself (IDLE wants its own)."""
         for chunk in self.connection.data_to_send():
+            if self._tracer is not None:
+                self._tracer.sent(chunk)
             self.stream.write(chunk)
         self._update_due()
 

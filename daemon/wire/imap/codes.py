@@ -10,7 +10,7 @@ from typing import Final
 from daemon.model.errors import RemoteProtocolError
 from daemon.model.ids import Uid, UidValidity
 from daemon.wire.imap import values
-from daemon.wire.imap.capabilities import Capabilities
+from daemon.wire.imap.capabilities import parse_capabilities
 from daemon.wire.imap.responses import (
     AppendUidCode,
     CapabilityCode,
@@ -124,8 +124,3 @@ def _in_order(raw: bytes) -> tuple[Uid, ...]:
             raise RemoteProtocolError("more UIDs than any COPY of ours")
         uids.extend(Uid(uid) for uid in range(first, last + 1))
     return tuple(uids)
-
-
-def parse_capabilities(raw: bytes) -> Capabilities:
-    """ABNF: *(capability SP); trailing spaces and odd letter case are taken."""
-    return Capabilities(name.decode("ascii", "backslashreplace") for name in raw.split())

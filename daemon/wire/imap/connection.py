@@ -223,6 +223,11 @@ class ImapConnection:
             raise
         return events
 
+    @property
+    def deflated_count(self) -> int:
+        """How many octets of the last `receive` were left to `take_deflated`."""
+        return len(self._deflated)
+
     def take_deflated(self) -> bytes:
         """Octets behind the OK of COMPRESS, once: inflate them and give them to `receive` (RFC 4978 §3)."""
         deflated, self._deflated = self._deflated, b""

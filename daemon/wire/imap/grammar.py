@@ -12,7 +12,8 @@ from typing import Final
 
 from daemon.model.errors import RemoteProtocolError
 from daemon.wire.imap import data, fetch, values
-from daemon.wire.imap.codes import parse_capabilities, parse_text
+from daemon.wire.imap.capabilities import parse_capabilities
+from daemon.wire.imap.codes import parse_text
 from daemon.wire.imap.framing import Frame
 from daemon.wire.imap.responses import (
     Bye,

@@ -71,3 +71,22 @@ def test_entry_keeps_what_a_later_fetch_leaves_out():
     first = entry_of(5, FetchData(seq=1, uid=5, flags=frozenset(), size=10, internal_date=20, mod_seq=3))
     later = entry_of(5, FetchData(seq=1, uid=5, flags=frozenset({SEEN})), first)
     assert (later.flags, later.size, later.internal_date, later.mod_seq) == ({SEEN}, 10, 20, 3)
+
+
+def test_new_entry_is_what_the_constructor_makes():
+    from daemon.model.views import RemoteEntry
+    from daemon.net.imap.heard import new_entry
+
+    data = FetchData(seq=1, uid=5, size=9, internal_date=7, mod_seq=8, email_id="M1")
+    made = new_entry(5, frozenset({SEEN}), data)
+    assert made == RemoteEntry(
+        uid=5, flags=frozenset({SEEN}), size=9, internal_date=7, mod_seq=8, email_id="M1"
+    )
+    assert new_entry(5, frozenset(), FetchData(seq=1, gmail_message_id=12)).email_id == "12"
+
+
+def test_email_id_told_once_is_kept():
+    from daemon.net.imap.heard import entry_of
+
+    first = entry_of(5, FetchData(seq=1, email_id="M1", flags=frozenset()))
+    assert entry_of(5, FetchData(seq=1, flags=frozenset({SEEN})), first).email_id == "M1"

@@ -225,3 +225,13 @@ async def test_second_line_of_a_mailbox_adds_to_the_first(play):
     assert sent.special_use is SpecialUse.SENT
     assert sent.is_subscribed
     assert not old.is_selectable
+
+
+async def test_roles_of_rfc_8457_and_of_any_letter_case_are_known(play):
+    async def script(part):
+        await part.answer(b"LIST", b'* LIST (\\Important) "/" A', b'* LIST (\\TRASH \\Subscribed) "/" B')
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 LIST-EXTENDED LIST-STATUS SPECIAL-USE")
+    roles = [one.special_use for one in await client.list_mailboxes()]
+    assert roles == [SpecialUse.IMPORTANT, SpecialUse.TRASH]

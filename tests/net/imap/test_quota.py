@@ -2,8 +2,12 @@
 
 import pytest
 
+from daemon.model.clock import SystemClock
 from daemon.model.errors import ServerRefused
-from daemon.net.imap.client import Quota
+from daemon.model.secret import Secret
+from daemon.model.settings import Tls
+from daemon.net.endpoint import Endpoint
+from daemon.net.imap.client import ImapClient, Quota
 
 
 async def test_every_resource_of_every_root_with_sixty_three_bits(play):
@@ -43,3 +47,27 @@ async def test_refusal_is_raised(play):
     client = await play(script, caps=b"IMAP4rev1 QUOTA")
     with pytest.raises(ServerRefused):
         await client.quota(b"Box")
+
+
+QUOTA = """
+mail_plugins = quota
+protocol imap {
+  mail_plugins = quota imap_quota
+}
+plugin {
+  quota = count:User quota
+  quota_vsizes = yes
+  quota_rule = *:storage=10M:messages=1000
+}
+"""
+
+
+async def test_dovecot_tells_what_is_used(dovecot_factory):
+    server = dovecot_factory(extra=QUOTA)
+    endpoint = Endpoint(host="localhost", port=server.imaps_port, tls=Tls.IMPLICIT, ca_file=server.ca_file)
+    client = await ImapClient.connect(endpoint, clock=SystemClock())
+    await client.authenticate("ada", Secret(server.password))
+    found = {one.resource: one for one in await client.quota()}
+    assert found["STORAGE"] == Quota(root=b"User quota", resource="STORAGE", used=0, limit=10240)
+    assert found["MESSAGE"].limit == 1000
+    await client.logout()

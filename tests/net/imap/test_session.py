@@ -1,6 +1,7 @@
 """The running connection: answers to whom they belong, and what a lost or broken line does to waiters."""
 
 import asyncio
+import zlib
 
 import pytest
 
@@ -186,3 +187,38 @@ async def test_count_that_cannot_be_ends_the_session(play, line):
     client = await play(script, selected=True)
     with pytest.raises(RemoteProtocolError):
         await client.noop()
+
+
+async def test_trace_of_a_session_reads_like_a_transcript(serve, endpoint_of):
+    from daemon.model.clock import SystemClock
+    from daemon.model.secret import Secret
+    from daemon.net.imap.client import ImapClient
+
+    async def script(reader, writer):
+        writer.write(b"* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready\r\n")
+        tag = (await reader.readline()).split()[0]
+        writer.write(tag + b" OK [CAPABILITY IMAP4rev1 COMPRESS=DEFLATE] in\r\n")
+        tag = (await reader.readline()).split()[0]
+        packer = zlib.compressobj(wbits=-15)
+        writer.write(
+            tag + b" OK active\r\n" + packer.compress(b"* OK deflated\r\n") + packer.flush(zlib.Z_SYNC_FLUSH)
+        )
+        await reader.read()
+
+    lines = []
+    client = await ImapClient.connect(
+        endpoint_of(await serve(script)),
+        clock=SystemClock(),
+        compress="on",
+        trace=lambda direction, text: lines.append(f"{direction}: {text}"),
+    )
+    await client.authenticate("ada", Secret("c4n4ry"))
+    client.abort()
+    assert lines == [
+        "S: * OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready",
+        "C: A1 AUTHENTICATE PLAIN ***",
+        "S: A1 OK [CAPABILITY IMAP4rev1 COMPRESS=DEFLATE] ***",
+        "C: A2 COMPRESS DEFLATE",
+        "S: A2 OK active",
+        "S: * OK deflated",
+    ]

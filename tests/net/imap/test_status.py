@@ -37,3 +37,27 @@ async def test_missing_mailbox_is_refused(play):
 def test_inbox_comes_in_any_case_and_no_other_name_does():
     assert same_mailbox(b"Inbox", b"INBOX")
     assert not same_mailbox(b"box", b"Box")
+
+
+async def test_size_of_all_is_asked_only_when_wanted(play):
+    """RFC 8438; DELETED: RFC 9051. It may cost the server a look at every message."""
+
+    async def script(part):
+        await part.answer(b"STATUS Box (MESSAGES UIDNEXT UIDVALIDITY)")
+        await part.answer(
+            b"STATUS Box (MESSAGES UIDNEXT UIDVALIDITY UNSEEN SIZE DELETED)",
+            b"* STATUS Box (SIZE 9000000000 UNSEEN 2 DELETED 1)",
+        )
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev2")
+    await client.status(b"Box")
+    got = await client.status(b"Box", with_size=True)
+    assert (got.size, got.unseen_count, got.deleted_count) == (9000000000, 2, 1)
+
+
+async def test_dovecot_tells_the_size_of_all(log_in, mailbag):
+    mailbag.fill("INBOX", [b"Subject: a\r\n\r\nx\r\n"] * 3, flags="")
+    client = await log_in()
+    got = await client.status(b"INBOX", with_size=True)
+    assert (got.message_count, got.unseen_count, got.size) == (3, 3, 51)

@@ -1,4 +1,4 @@
-from daemon.wire.imap.capabilities import Capabilities
+from daemon.wire.imap.capabilities import MOST_SHARED_BYTES, Capabilities, parse_capabilities
 
 
 def test_unknown_until_said():
@@ -49,3 +49,20 @@ def test_equal_by_content():
     assert Capabilities(["A", "b"]) == Capabilities(["B", "a"])
     assert len({Capabilities(["A"]), Capabilities(["a"])}) == 1
     assert repr(Capabilities(["b", "A"])) == "Capabilities(['A', 'B'])"
+
+
+def test_equal_lists_are_one_object_unless_absurd():
+    said = b"IMAP4rev1 IDLE QRESYNC "
+    assert parse_capabilities(said) is parse_capabilities(bytes(bytearray(said)))
+    assert parse_capabilities(said).without(["idle"]) is parse_capabilities(said).without(["IDLE"])
+    assert parse_capabilities(said).without(["MOVE"]) is parse_capabilities(said)
+    absurd = b"X " * MOST_SHARED_BYTES
+    assert parse_capabilities(absurd) is not parse_capabilities(bytes(bytearray(absurd)))
+
+
+def test_what_was_implied_is_gone_with_what_implied_it():
+    said = Capabilities(["QRESYNC"])
+    both = Capabilities(["QRESYNC", "CONDSTORE", "ENABLE"])
+    assert said == both
+    assert not said.without(["QRESYNC"]).has("CONDSTORE")
+    assert both.without(["QRESYNC"]).has("CONDSTORE")

@@ -206,3 +206,23 @@ def test_hostile_line_is_refused_in_linear_time(line):
     with pytest.raises(RemoteProtocolError):
         fetch.parse_fetch(line)
     assert time.perf_counter() - started < 2.0
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        (b"EMAILID (M6d99_ac-3)", {"email_id": "M6d99_ac-3"}),
+        (b"X-GM-MSGID 1278455344230334865", {"gmail_message_id": 1278455344230334865}),
+        (b"X-GM-MSGID 9223372036854775807", {"gmail_message_id": 2**63 - 1}),
+        (b"X-GM-MSGID 18446744073709551615", {"gmail_message_id": None}),
+    ],
+)
+def test_names_of_messages_are_read_by_the_quick_way_as_by_the_thorough_one(items, expected):
+    line = b"* 7 FETCH (UID 9 " + items + b" FLAGS ())"
+    thorough = fetch.parse_fetch(line)
+    for name, value in expected.items():
+        assert getattr(thorough, name) == value
+    quick = fetch.parse_flag_line(line)
+    assert quick in (thorough, None)
+    body = fetch.parse_body((b"* 7 FETCH (UID 9 " + items + b" BODY[] {3}", b"abc", b")"))
+    assert body is None or body == thorough._replace(flags=None, body=b"abc")

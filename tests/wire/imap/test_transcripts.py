@@ -6,20 +6,26 @@ from daemon.model.flags import SEEN
 from daemon.model.ids import ModSeq, Uid, UidValidity
 from daemon.model.secret import Secret
 from daemon.model.uidset import UidSet
-from daemon.wire.imap import commands
+from daemon.wire.imap import commands, notify
 from daemon.wire.imap.commands import FetchItem, FlagChange, ListReturn, Qresync, StatusItem
 from daemon.wire.imap.connection import Challenge, CommandDone, IdleStarted
 from daemon.wire.imap.limits import Limits
+from daemon.wire.imap.notify import Watched
 from daemon.wire.imap.responses import (
     AppendUidCode,
     Bye,
     CopyUidCode,
+    EsearchData,
     Exists,
     FetchData,
+    InProgressCode,
     ListData,
     NumberCode,
     OtherData,
     PermanentFlagsCode,
+    QuotaData,
+    QuotaResource,
+    QuotaRootData,
     Status,
     StatusData,
     StatusLine,
@@ -75,7 +81,45 @@ LISTING = [
     lambda c: c.submit(commands.status(b"NewName", [StatusItem.MESSAGES])),
     lambda c: c.submit(commands.status(b"INBOX", [StatusItem.MESSAGES])),
 ]
+NOTIFY = [
+    lambda c: c.submit(commands.enable("QRESYNC")),
+    lambda c: c.submit(
+        notify.notify_set(
+            [
+                notify.Group(watched=Watched.SELECTED_DELAYED, notices=notify.MESSAGES),
+                notify.Group(watched=Watched.PERSONAL),
+            ],
+            with_status=True,
+        )
+    ),
+    lambda c: c.submit(commands.idle()),
+    lambda c: c.finish_idle(),
+    lambda c: c.submit(notify.notify_none()),
+]
+EXTENSIONS = [
+    lambda c: c.submit(
+        commands.append_together(
+            b"Box",
+            [
+                commands.Appended(size=5, flags=frozenset({SEEN})),
+                commands.Appended(size=0),
+                commands.Appended(size=3),
+            ],
+        )
+    ),
+    lambda c: c.send_literal(b"xxxxx"),
+    lambda c: c.send_literal(b"xxx"),
+    lambda c: c.submit(commands.get_quota_root(b"INBOX")),
+    lambda c: c.submit(commands.select(b"Box")),
+    lambda c: c.submit(
+        commands.uid_fetch(UidSet([1, 2, 3, 4]), [FetchItem.UID, FetchItem.FLAGS, FetchItem.EMAIL_ID])
+    ),
+    lambda c: c.submit(commands.uid_search(returning=("ALL",))),
+    lambda c: c.submit(commands.compress()),
+]
 TRANSCRIPTS = {
+    "notify": NOTIFY,
+    "extensions": EXTENSIONS,
     "session": SESSION,
     "starttls": STARTTLS,
     "append": APPEND,
@@ -159,3 +203,48 @@ def test_listing_with_status_and_extended_data(play_transcript):
     assert status[0].mailbox_id == "F2212ea87-6097"
     assert status[0].size == 44421
     assert status[1] == StatusData(wire_name=b"NewName")
+
+
+def test_notify_pushes_are_status_list_and_codes(play_transcript):
+    events, _ = play_transcript("notify", NOTIFY)
+    pushed = [event for event in events if isinstance(event, StatusData)][2:]
+    assert pushed[0].uid_next == 2
+    assert pushed[1] == StatusData(wire_name=b"Other", unseen_count=0, highest_mod_seq=ModSeq(3))
+    assert pushed[1].joined(pushed[0]).uid_next == 2
+    listed = [event for event in events if isinstance(event, ListData)]
+    assert [(event.wire_name, event.old_name) for event in listed] == [
+        (b"New1", None),
+        (b"New2", b"New1"),
+        (b"New2", None),
+        (b"New2", None),
+    ]
+    assert listed[3].attributes == {"\\nonexistent"}
+    codes = [event.code.name for event in events if isinstance(event, StatusLine) and event.code]
+    assert codes == ["HIGHESTMODSEQ", "NOTIFICATIONOVERFLOW"]
+
+
+def test_extensions_are_read(play_transcript):
+    events, connection = play_transcript("extensions", EXTENSIONS)
+    done = [event.tagged for event in events if isinstance(event, CommandDone)]
+    assert done[0].code.uids == (3955, 3956, 3960)
+    assert done[3].code.name == "MESSAGELIMIT"
+    assert done[5].code.name == "COMPRESSIONACTIVE"
+    assert not connection.is_compressed
+    assert QuotaRootData(wire_name=b"INBOX", roots=(b"", b"xxxxxx", b"other")) in events
+    assert (
+        QuotaData(root=b"", resources=(QuotaResource(name="STORAGE", used=10, limit=17179869184),)) in events
+    )
+    (progress,) = [
+        event.code
+        for event in events
+        if isinstance(event, StatusLine) and isinstance(event.code, InProgressCode)
+    ]
+    assert (progress.done, progress.total) == (2, 4)
+    fetched = {event.uid: event for event in events if isinstance(event, FetchData)}
+    assert (fetched[1].email_id, fetched[1].thread_id) == ("M6d99ac3275bb4e", "T64b478a75b7ea9")
+    assert (fetched[2].email_id, fetched[2].thread_id) == ("M288836c4c7a762", None)
+    assert fetched[3].gmail_message_id == 1278455344230334865
+    assert fetched[3].gmail_labels == (b"\\Inbox", b"\\Sent", b"Important", b"Muy Importante", b"xxx")
+    assert fetched[4].flags == frozenset()
+    assert fetched[25996].flags == {SEEN}
+    assert next(event for event in events if isinstance(event, EsearchData)).uids == UidSet([1, 2, 3, 25996])
