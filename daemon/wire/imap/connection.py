@@ -13,6 +13,7 @@ from typing import Final
 from daemon.model.errors import LocalProtocolError, MailError, RemoteProtocolError, TlsFailed
 from daemon.wire.imap import fetch, grammar
 from daemon.wire.imap.arguments import refuse_line_breaks
+from daemon.wire.imap.budget import Budget
 from daemon.wire.imap.capabilities import Capabilities
 from daemon.wire.imap.commands import Command
 from daemon.wire.imap.events import Challenge, CommandDone, Event, IdleStarted
@@ -26,6 +27,7 @@ from daemon.wire.imap.responses import (
     Code,
     Continuation,
     EnabledData,
+    Exists,
     FetchData,
     LiteralData,
     LiteralEnd,
@@ -81,8 +83,7 @@ class ImapConnection:
         self._compressing: Sent | None = None
         self._deflated = b""
         self._has_bye = False
-        self._untagged_count = 0
-        self._untagged_bytes = 0
+        self._budget = Budget(limits)
         self._fault: MailError | None = None
         self.is_compressed = False
         """COMPRESS was accepted: from its answer on both sides deflate."""
@@ -239,12 +240,12 @@ class ImapConnection:
         if self._state is State.TLS_PENDING:
             self._refuse_injection()
         items = framer.feed(data)
-        self._untagged_count += len(items)
-        self._untagged_bytes += len(data) - (framer.literal_bytes - before)
+        text_bytes = len(data) - (framer.literal_bytes - before)
         self._take(items, events)
         if framer.fault is not None:
             raise framer.fault
-        self._check_budget()
+        is_quiet = not self._outbox.has_unanswered or self._idle is not None
+        self._budget.spend(len(items), text_bytes, is_quiet=is_quiet)
 
     def _receive_by_lines(self, data: bytes, events: list[Event]) -> None:
         """While COMPRESS is unanswered, read no further than its answer: what follows is not text."""
@@ -315,6 +316,8 @@ class ImapConnection:
             self._learn_from(response.code)
         elif isinstance(response, EnabledData):
             self._enabled |= response.names
+        elif isinstance(response, Exists):
+            self._budget.note_exists(response.count)
         events.append(response)
 
     def _end(self, tagged: Tagged, events: list[Event]) -> None:
@@ -335,8 +338,7 @@ class ImapConnection:
         if sent is self._compressing:
             self._compressing = None
             self.is_compressed = tagged.is_ok
-        self._untagged_count = 0
-        self._untagged_bytes = 0
+        self._budget.renew()
         events.append(CommandDone(sent, tagged))
         if not self._has_bye:
             self._pump(events)
@@ -381,17 +383,6 @@ class ImapConnection:
     def _learn_from(self, code: Code | None) -> None:
         if isinstance(code, CapabilityCode):
             self._learn(code.capabilities)
-
-    def _check_budget(self) -> None:
-        limits = self._limits
-        is_quiet = not self._outbox.has_unanswered or self._idle is not None
-        most_count = limits.quiet_untagged_count if is_quiet else limits.untagged_count
-        most_bytes = limits.quiet_untagged_bytes if is_quiet else limits.untagged_bytes
-        if self._untagged_count > most_count or self._untagged_bytes > most_bytes:
-            raise RemoteProtocolError(
-                f"{self._untagged_count} responses, {self._untagged_bytes} bytes, and no command is answered",
-                reason="flood",
-            )
 
     def _refuse_injection(self) -> None:
         raise TlsFailed("data in clear text behind the OK of STARTTLS", reason="starttls_injection")
