@@ -26,13 +26,13 @@ class ImapServer:
 
     def __init__(self, users: Sequence[User], *, without: Iterable[str] = ()) -> None:
         self._users = users
-        self._extensions = EXTENSIONS - frozenset(without)
+        self._extensions = _offered(frozenset(without))
         self._clients: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
         self.port = 0
 
     async def __aenter__(self) -> Self:
-        self._listener = await asyncio.start_server(self._serve, HOST, self.port, limit=LINE_BYTES)
+        self._listener = await asyncio.start_server(self._greet, HOST, self.port, limit=LINE_BYTES)
         self.port = self._listener.sockets[0].getsockname()[1]
         return self
 
@@ -53,12 +53,16 @@ class ImapServer:
             client.cancel()
         await asyncio.gather(*clients, return_exceptions=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        client = asyncio.current_task()
-        if client is None or len(self._clients) >= MOST_CLIENTS:
+    def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Give the client a task of our own: asyncio's complains of each that is cancelled (CPython before 3.12)."""
+        if len(self._clients) >= MOST_CLIENTS:
             writer.transport.abort()
             return
+        client = asyncio.get_running_loop().create_task(self._serve(reader, writer), name="demo:imap-client")
         self._clients.add(client)
+        client.add_done_callback(self._clients.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await dispatch.serve(Session(reader, writer, self._users, self._extensions))
             with contextlib.suppress(OSError):
@@ -67,6 +71,11 @@ class ImapServer:
         except OSError:
             return  # the client is gone
         finally:
-            self._clients.discard(client)
             if not writer.is_closing():
                 writer.transport.abort()
+
+
+def _offered(without: frozenset[str]) -> frozenset[str]:
+    """What is left, and nothing that stands on what is not: QRESYNC is CONDSTORE and more (RFC 7162 §3.2)."""
+    offered = EXTENSIONS - without
+    return offered - {"QRESYNC"} if "CONDSTORE" not in offered or "ENABLE" not in offered else offered

@@ -140,23 +140,24 @@ class Session:
             raise Closed("") from exc
 
     async def read_command(self) -> bytes:
-        """One whole command, literals inline, without its last end of line."""
-        octets = await self.read_line()
+        """One whole command, literals inline, without its last end of line. All of it is bounded, not each part."""
+        octets = bytearray(await self.read_line())
         while found := _LITERAL.search(octets, max(0, len(octets) - 32)):
             size, is_unasked = int(found[1]), bool(found[2])
             if is_unasked and not self.has("LITERAL+"):
                 raise Closed("LITERAL+ is not offered")
-            if size > (LITERAL_BYTES if self.user else EARLY_LITERAL_BYTES):
+            if len(octets) + size > (LITERAL_BYTES if self.user else EARLY_LITERAL_BYTES):
                 if is_unasked:
                     raise Closed("[TOOBIG] The literal is too large")
-                self.send(octets.split(b" ", 1)[0] + b" NO [TOOBIG] The literal is too large\r\n")
-                octets = await self.read_line()
+                self.send(bytes(octets.split(b" ", 1)[0]) + b" NO [TOOBIG] The literal is too large\r\n")
+                octets = bytearray(await self.read_line())
                 continue
             if not is_unasked:
                 self.send(b"+ Go ahead\r\n")
                 await self._writer.drain()
-            octets += await self._read_octets(size) + await self.read_line()
-        return octets.removesuffix(b"\n").removesuffix(b"\r")
+            octets += await self._read_octets(size)
+            octets += await self.read_line()
+        return bytes(octets).removesuffix(b"\n").removesuffix(b"\r")
 
     async def _read_octets(self, size: int) -> bytes:
         try:

@@ -100,3 +100,35 @@ async def test_clients_beyond_the_limit_are_not_served(connect, server, monkeypa
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
         await reader.readexactly(1)
     writer.transport.abort()
+
+
+async def test_one_command_of_many_small_literals_is_bounded(server):
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    await reader.readline()
+    writer.write(b"a LOGIN" + b" {1000+}\r\n" + (b"x" * 1000 + b" {1000+}\r\n") * 20)
+    rest = await asyncio.wait_for(reader.read(), 10)
+    assert b"TOOBIG" in rest
+    writer.close()
+
+
+async def test_clients_dropped_at_the_end_are_no_error_of_the_loop(user):
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    async with ImapServer([user]) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        await asyncio.sleep(0.05)
+        assert server.client_count == 1
+    await asyncio.sleep(0.05)
+    assert complaints == []
+    writer.close()
+
+
+@pytest.mark.parametrize("without", ["CONDSTORE", "ENABLE"])
+async def test_qresync_is_not_offered_without_what_it_stands_on(user, without):
+    async with ImapServer([user], without=[without]) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"a CAPABILITY\r\n")
+        answer = await reader.readline() + await reader.readline()
+        assert b"IDLE" in answer
+        assert b"QRESYNC" not in answer
+        writer.close()

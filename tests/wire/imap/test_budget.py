@@ -20,7 +20,12 @@ LIMITS = Limits(
 
 @pytest.mark.parametrize(
     ("messages", "is_quiet", "count", "size"),
-    [(0, False, 100, 10_000), (50, False, 200, 15_000), (10**9, False, 1000, 100_000), (10**9, True, 500, 50_000)],
+    [
+        (0, False, 100, 10_000),
+        (50, False, 200, 15_000),
+        (10**9, False, 1000, 100_000),
+        (10**9, True, 500, 50_000),
+    ],
 )
 def test_budget_is_spent_to_the_last_and_no_further(messages, is_quiet, count, size):
     for beyond in ((1, 0), (0, 1)):
