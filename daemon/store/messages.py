@@ -127,9 +127,6 @@ def _key_statement(query: MessageQuery, limit: int) -> Select[int, bytes]:
     )
     if query.unread is not None:
         statement = statement.where(_IS_UNREAD if query.unread else _IS_READ)
-    if query.unread and query.mailbox is None:
-        # SQLite gives a partial index no credit: between two of equal cost it takes the one that was made last.
-        statement = statement.with_hint(MESSAGE, "INDEXED BY ix_message_unread", "sqlite")
     if query.after is not None:
         date, message_id = query.after
         statement = statement.where(

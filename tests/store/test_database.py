@@ -48,7 +48,7 @@ def test_every_commit_is_synced_and_only_the_writer_checkpoints(path, writer):
     assert (pragma(writer, "journal_mode"), pragma(writer, "synchronous")) == ("wal", 2)
     assert pragma(writer, "wal_autocheckpoint") == 4000
     assert (pragma(reader, "wal_autocheckpoint"), pragma(reader, "query_only")) == (0, 1)
-    assert (pragma(writer, "cache_size"), pragma(reader, "cache_size")) == (-4096, -1024)
+    assert (pragma(writer, "cache_size"), pragma(reader, "cache_size")) == (-1024, -1024)
     assert pragma(writer, "mmap_size") in (0, None)
     disconnect(reader)
 

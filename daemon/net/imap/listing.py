@@ -8,6 +8,7 @@ appendix E).
 from dataclasses import replace
 from typing import Final
 
+from daemon.model.errors import RemoteProtocolError
 from daemon.model.ids import MailboxName
 from daemon.model.mailbox import RemoteMailbox, SpecialUse
 from daemon.net.imap import pushes, status
@@ -17,6 +18,9 @@ from daemon.wire.imap import commands, names
 from daemon.wire.imap.commands import Command, ListReturn
 from daemon.wire.imap.events import Event
 from daemon.wire.imap.responses import ListData, NamespaceData, StatusData
+
+MOST_MAILBOXES: Final = 120_000
+"""More than any account has; each costs half a kilobyte."""
 
 _GONE: Final = frozenset({"\\nonexistent"})
 _MOST_NAMESPACES: Final = 10
@@ -62,6 +66,8 @@ class _Listed:
         if before is not None and not line.attributes & _GONE:
             line = replace(line, attributes=line.attributes | (before.attributes - _GONE))
         self.lines[line.wire_name] = line
+        if len(self.lines) > MOST_MAILBOXES:
+            raise RemoteProtocolError(f"more than {MOST_MAILBOXES} mailboxes listed", reason="flood")
 
 
 async def list_mailboxes(session: Session) -> tuple[RemoteMailbox, ...]:

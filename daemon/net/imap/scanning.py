@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from daemon.model.errors import LocalProtocolError, ServerRefused
+from daemon.model.errors import LocalProtocolError, RemoteProtocolError, ServerRefused
 from daemon.model.ids import ModSeq, Uid
 from daemon.model.uidset import MAX_UID, UidSet
 from daemon.model.views import RemoteEntry
@@ -26,6 +26,8 @@ EVERYTHING: Final = UidSet.from_ranges([(1, MAX_UID)])
 HEADERS_PER_COMMAND: Final = 250
 LIST_WINDOW: Final = 50_000
 _MOST_WINDOWS: Final = 50
+_MORE_MESSAGES: Final = 10_000
+_MOST_ANSWERS: Final = 16  # a search has one; the rest of a flood of them is not worth adding up
 
 
 @contextmanager
@@ -85,6 +87,7 @@ async def fetch_entries(
 
     entries: dict[Uid, RemoteEntry] = {}
     vanished: list[UidSet] = []
+    most = _most_messages(session)
     lowest = asked.ranges[0][0] if len(asked.ranges) == 1 and asked.ranges[0][1] == MAX_UID else None
 
     def take(data: FetchData) -> bool:
@@ -97,6 +100,8 @@ async def fetch_entries(
             entries[uid] = entry_of(uid, data, before)
         elif flags is not None:  # QIP and others send FETCH without items: nothing to keep
             entries[uid] = new_entry(uid, flags, data)
+            if len(entries) > most and len(entries) > _most_messages(session):
+                raise RemoteProtocolError("more messages told than the mailbox has", reason="flood")
         return True
 
     def view(event: Exists | Expunge | Vanished) -> bool:
@@ -115,6 +120,11 @@ async def fetch_entries(
         )
     gone = UidSet.from_ranges(part for one in vanished for part in one.ranges)
     return ScanResult(entries=tuple(entries[uid] for uid in sorted(entries)), vanished=gone)
+
+
+def _most_messages(session: Session) -> int:
+    """How many messages a scan may find: those that EXISTS counts, and some that may have come since."""
+    return (session.selection.exists if session.selection else MAX_UID) + _MORE_MESSAGES
 
 
 def _identities(session: Session) -> list[FetchItem]:
@@ -137,12 +147,11 @@ async def list_uids(session: Session) -> UidSet:
 
 
 async def _search_uids(session: Session) -> UidSet:
-    found = UidSet()
+    answers: list[UidSet] = []
 
     def take(event: Event) -> bool:
-        nonlocal found
-        if isinstance(event, EsearchData) and event.uids is not None:
-            found = found | event.uids
+        if isinstance(event, EsearchData) and event.uids is not None and len(answers) < _MOST_ANSWERS:
+            answers.append(event.uids)
         return False
 
     session.other_listeners.append(take)
@@ -150,7 +159,9 @@ async def _search_uids(session: Session) -> UidSet:
         tagged = await session.ask(commands.uid_search(returning=("ALL",)))
     finally:
         session.other_listeners.remove(take)
-    return found if tagged.is_ok else UidSet()
+    if not tagged.is_ok:
+        return UidSet()
+    return UidSet.from_ranges(part for uids in answers for part in uids.ranges)
 
 
 async def _fetch_uids(session: Session) -> UidSet:

@@ -22,7 +22,7 @@ class Limits:
         nesting_depth: Parentheses within parentheses.
         untagged_count, untagged_bytes: Responses and text between two tagged answers, with a command in flight.
         quiet_untagged_count, quiet_untagged_bytes: The same while nothing or only IDLE is in flight.
-        fair_count, fair_bytes: What any server may say of both, whatever is selected: 200,000 mailboxes and their numbers.
+        fair_count, fair_bytes: What any server may say of both, whatever is selected: 120,000 mailboxes and their numbers.
         fair_count_a_message, fair_bytes_a_message: What is added for each message of the largest mailbox selected.
     """
 
@@ -38,7 +38,7 @@ class Limits:
     untagged_bytes: int = 1024 * MIB
     quiet_untagged_count: int = 1_000_000
     quiet_untagged_bytes: int = 128 * MIB
-    fair_count: int = 400_000
+    fair_count: int = 250_000
     fair_bytes: int = 96 * MIB
     fair_count_a_message: int = 4
     fair_bytes_a_message: int = 1 * KIB

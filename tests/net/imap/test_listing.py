@@ -235,3 +235,20 @@ async def test_roles_of_rfc_8457_and_of_any_letter_case_are_known(play):
     client = await play(script, caps=b"IMAP4rev1 LIST-EXTENDED LIST-STATUS SPECIAL-USE")
     roles = [one.special_use for one in await client.list_mailboxes()]
     assert roles == [SpecialUse.IMPORTANT, SpecialUse.TRASH]
+
+
+async def test_more_mailboxes_than_any_account_has_are_a_flood(play, monkeypatch):
+    """S24: bounded."""
+    from daemon.model.errors import RemoteProtocolError
+    from daemon.net.imap import listing
+
+    monkeypatch.setattr(listing, "MOST_MAILBOXES", 10)
+
+    async def script(part):
+        await part.answer(b"LIST", *(b'* LIST () "/" m%d' % number for number in range(20)))
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 LIST-EXTENDED LIST-STATUS")
+    with pytest.raises(RemoteProtocolError) as caught:
+        await client.list_mailboxes()
+    assert caught.value.reason == "flood"

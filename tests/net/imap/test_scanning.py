@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from daemon.model.errors import LocalProtocolError, ServerRefused
+from daemon.model.errors import LocalProtocolError, RemoteProtocolError, ServerRefused
 from daemon.model.flags import FLAGGED, SEEN
 from daemon.model.secret import Secret
 from daemon.model.uidset import UidSet
+from daemon.net.imap import scanning
 
 
 async def test_entries_are_only_of_uids_asked_for(play):
@@ -215,3 +216,30 @@ async def test_command_that_says_it_is_in_progress_is_waited_for(play):
     client = await play(script, selected=True)
     assert client._session.timers.silence_seconds < 1
     assert len((await client.fetch_entries()).entries) == 1
+
+
+async def test_flood_of_messages_that_cannot_be_there_ends_the_scan(play, monkeypatch):
+    """S17: an entry for each would take all memory long before the budget of responses ends."""
+    monkeypatch.setattr(scanning, "_MORE_MESSAGES", 10)
+
+    async def script(part):
+        await part.hear(b"UID FETCH")
+        await part.say(*(b"* 1 FETCH (UID %d FLAGS ())" % uid for uid in range(1, 100)))
+        await part.stay()
+
+    client = await play(script, selected=True)
+    with pytest.raises(RemoteProtocolError) as caught:
+        await client.fetch_entries()
+    assert caught.value.reason == "flood"
+
+
+async def test_flood_of_answers_to_one_search_is_not_added_up(play):
+    async def script(part):
+        await part.answer(
+            b"UID SEARCH", *(b'* ESEARCH (TAG "A2") UID ALL %d' % uid for uid in range(1, 1000))
+        )
+        await part.answer(b"UID FETCH", *(b"* %d FETCH (UID %d)" % (uid, uid) for uid in (4, 5, 6)))
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 ESEARCH", selected=True)
+    assert list(await client.list_uids()) == [4, 5, 6]

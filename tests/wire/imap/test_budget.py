@@ -46,9 +46,9 @@ def test_answer_renews_it():
 
 
 def test_large_mailboxes_and_many_mailboxes_fit():
-    """Two flag changes for each of 800,000 messages while idling; 200,000 mailboxes with their numbers."""
+    """Two flag changes for each of 800,000 messages while idling; 120,000 mailboxes with their numbers."""
     budget = Budget(DEFAULT_LIMITS)
-    budget.spend(400_000, 80 << 20, is_quiet=False)
+    budget.spend(250_000, 80 << 20, is_quiet=False)
     budget.renew()
     budget.note_exists(800_000)
     budget.spend(800_000, 100 << 20, is_quiet=True)

@@ -97,7 +97,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_message_unread",
         "message",
-        ["account", "internal_date", "id"],
+        ["account", "is_unread", "internal_date", "id"],
         unique=False,
         sqlite_where=sa.text("is_unread = 1 AND is_hidden = 0"),
     )
