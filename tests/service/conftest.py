@@ -234,7 +234,8 @@ class Dovecot:
         client = self.open()
         try:
             client.select(mailbox, readonly=True)
-            _, [found] = client.uid("FETCH", str(uid), "(FLAGS)")
+            # A change that is told while we ask comes as a line of its own: the last one is how it stands.
+            found = client.uid("FETCH", str(uid), "(FLAGS)")[1][-1]
             return None if found is None else found.decode()
         finally:
             client.logout()
