@@ -39,10 +39,10 @@ from daemon.sync.task_errors import one_error, to_its_end
 
 BATCH_MESSAGES: Final = 256
 BATCH_BYTES: Final = 4 * 1024 * 1024  # 8 MiB is no faster and keeps 9 MiB more resident at the peak
-STAGE_BYTES: Final = 1024 * 1024  # handed to the disk in one go: amortises the call, keeps little in memory
+STAGE_BYTES: Final = 512 * 1024  # handed to the disk in one go: amortises the call, keeps little in memory
 STAGE_MESSAGES: Final = 64
 BATCHES_IN_FLIGHT: Final = 2
-STAGES_IN_FLIGHT: Final = 3
+STAGES_IN_FLIGHT: Final = 2
 RETRY_FIRST_SECONDS: Final = 15 * 60.0
 
 
