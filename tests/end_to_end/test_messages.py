@@ -137,7 +137,7 @@ async def test_first_sight_of_a_local_file_is_an_upload(installation, mailbag):
         path = installation.store / "mail" / "work" / "cur" / "1700000000.M1P1.here:2,S"
         path.write_bytes(octets)
         job = await service.post("/v1/accounts/work/sync?wait=20")
-        assert (job["state"], job["result"]["uploaded"]) == ("done", 1), job
+        assert job["state"] == "done", job  # the watch on the tree may have sent it before this was asked
         with server_side(mailbag) as server:
             assert hashlib.sha256(octets).hexdigest() in server.digests()
             assert len(server.uids()) == 2

@@ -90,6 +90,17 @@ class History:
         ]
         return self.rng.choice(free) if free else None
 
+    def is_ambiguous(self, one: Placed) -> bool:
+        """Whether it was moved, or a copy of it made, in this very round.
+
+        Its unique name then appears in two mailboxes at once when it leaves a third: which of them is the move and
+        which the copy cannot be told, and what was flagged meanwhile follows the one that is taken for the move.
+        """
+        return any(
+            other.octets == one.octets and (other.octets, other.mailbox) not in self.at_first
+            for other in self.placed
+        )
+
     def toggle(self, one: Placed, flag: Flag) -> bool:
         """What the flag becomes: the other of what it was when the round began, whoever says so first."""
         value = flag not in one.before
@@ -142,14 +153,14 @@ class History:
 
     def delete_here(self) -> None:
         one = self.pick("here")
-        if one is not None:
+        if one is not None and not self.is_ambiguous(one):
             self.file_of(one).unlink()
             self.placed.remove(one)
 
     def move_here(self) -> None:
         one = self.pick("here")
         target = self.other_mailbox(one) if one is not None else None
-        if one is None or target is None:
+        if one is None or target is None or self.is_ambiguous(one):
             return
         path = self.file_of(one)
         name, colon, letters = path.name.partition(":2,")
@@ -164,6 +175,8 @@ class History:
         one = self.pick("here")
         target = self.other_mailbox(one) if one is not None else None
         if one is None or target is None or KEYWORD in one.flags or KEYWORD in one.before:
+            return
+        if self.is_ambiguous(one):
             return
         path = self.file_of(one)
         shutil.copy2(path, self.bridge.tree.root / DIRECTORIES[target] / path.parent.name / path.name)
