@@ -27,6 +27,9 @@ class Side(StrEnum):
     THERE = "there"
 
 
+_OTHER_SIDE: Final = {Side.HERE: Side.THERE, Side.THERE: Side.HERE}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldDeletions:
     """Deletions of one mailbox that wait for a person. `since` is seconds since 1970, UTC."""
@@ -72,12 +75,16 @@ class DeletionBreaker:
         size: int,
         account_size: int,
         now: float,
+        leaves_empty: bool = True,
     ) -> str | None:
-        """None where these deletions may go on (they are then counted), else the reason why they are held."""
+        """None where these deletions may go on (they are then counted), else the reason why they are held.
+
+        `leaves_empty`: nothing else is left in the mailbox, and nothing new has come into it.
+        """
         self._forget_old(now)
         own = self._window((mailbox, side), size)
         whole = self._window((None, side), account_size)
-        if len(deletions) >= size > 0:
+        if leaves_empty and len(deletions) >= size > 0:
             others = [name for name in self._emptied if name != mailbox]
             self._emptied[mailbox] = now
             if others:
@@ -117,7 +124,7 @@ class MailboxSituation:
     """What the breaker needs to know of a mailbox besides its actions.
 
     `infers_nothing`: a database or the tree is a restored backup and this mailbox has not been reviewed since
-    (decisions.md 2).
+    (decisions.md 2). `inhabited` are the sides that have messages now, new ones included.
     """
 
     record: MailboxRecord
@@ -126,6 +133,7 @@ class MailboxSituation:
     held: HeldDeletions | None = None
     is_approved: bool = False
     infers_nothing: bool = False
+    inhabited: frozenset[Side] = frozenset()
 
     @property
     def is_word_doubted(self) -> bool:
@@ -208,6 +216,7 @@ def _judge(
         size=situation.size,
         account_size=account_size,
         now=now,
+        leaves_empty=_OTHER_SIDE[side] not in situation.inhabited,  # what is gone from there goes from here
     )
     if reason is None:
         return None

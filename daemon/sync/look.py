@@ -54,6 +54,14 @@ class Seen:
             held=holds.current.get(self.record.name),
             is_approved=holds.is_approved(self.record.name),
             infers_nothing=self.is_under_review,
+            inhabited=frozenset(
+                side
+                for side, count in (
+                    (Side.HERE, len(self.listing.entries)),
+                    (Side.THERE, self.remote.message_count),
+                )
+                if count
+            ),
         )
 
 

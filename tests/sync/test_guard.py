@@ -129,6 +129,18 @@ def test_second_mailbox_emptied_within_the_window_is_held_whatever_the_size():
     assert [hold.mailbox for hold in result.held] == [LISTS]
 
 
+def test_mailbox_that_got_new_mail_meanwhile_was_not_emptied():
+    breaker = DeletionBreaker(share_limit=0.2)
+    sizes = [situation(3), situation(4, LISTS, inhabited=frozenset({Side.HERE}))]
+    assert not guarded(expunging(3), expunging(4, LISTS), sizes=sizes, breaker=breaker).held
+
+
+def test_messages_left_where_they_are_to_be_deleted_do_not_make_an_emptied_mailbox_inhabited():
+    breaker = DeletionBreaker(share_limit=0.2)
+    sizes = [situation(3), situation(4, LISTS, inhabited=frozenset({Side.THERE}))]
+    assert guarded(expunging(3), expunging(4, LISTS), sizes=sizes, breaker=breaker).held
+
+
 def test_trash_may_be_emptied():
     sizes = [situation(500, role=SpecialUse.TRASH)]
     assert not guarded(expunging(500), sizes=sizes).held
