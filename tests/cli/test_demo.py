@@ -2,18 +2,12 @@
 
 import json
 import re
-import shutil
 import signal
 import socket
 import subprocess
 from pathlib import Path
 
-import pytest
 
-needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-
-
-@needs_curl
 def test_lines_it_prints_work_and_nothing_is_left(mailsyncd, tmp_path):
     """8420 may be taken: here it is for certain. The mail server's own listing shows that the message is gone."""
     with socket.socket() as taken:

@@ -6,14 +6,7 @@ Everything on our side of the line is the real thing.
 
 import asyncio
 import contextlib
-import grp
 import imaplib
-import os
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -31,6 +24,8 @@ from daemon.model.ids import AccountId
 from daemon.model.secret import Secret
 from daemon.model.settings import ImapSettings, PasswordSource, Pop3Settings, Settings, StoreSettings, Tls
 from daemon.model.states import AccountState
+from tests.support import dovecot as support
+from tests.support.dovecot import temporary_home
 
 WORK = AccountId("work")
 
@@ -241,114 +236,19 @@ class Dovecot:
             client.logout()
 
 
-_DOVECOT_CONF = """
-protocols = imap
-listen = 127.0.0.1
-base_dir = {home}/run
-state_dir = {home}/state
-log_path = {home}/log
-ssl = no
-disable_plaintext_auth = no
-auth_mechanisms = plain
-{users}
-first_valid_uid = 0
-first_valid_gid = 0
-mail_location = maildir:{home}/mail/%u
-mailbox_list_index = yes
-service imap-login {{
-  chroot =
-  inet_listener imap {{
-    port = {port}
-  }}
-  inet_listener imaps {{
-    port = 0
-  }}
-}}
-service anvil {{
-  chroot =
-}}
-service stats {{
-  chroot =
-}}
-passdb {{
-  driver = static
-  args = password=secret
-}}
-userdb {{
-  driver = static
-  args = uid={uid} gid={gid} home={home}/mail/%u
-}}
-namespace inbox {{
-  inbox = yes
-  separator = /
-}}
-"""
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _dovecot_users() -> str:
-    """Dovecot started by root wants its own two users; started by anybody else it can only be that one."""
-    me = pwd.getpwuid(os.getuid())
-    if me.pw_uid == 0:
-        return "default_internal_user = dovecot\ndefault_login_user = dovenull"
-    group = grp.getgrgid(me.pw_gid).gr_name
-    return (
-        f"default_internal_user = {me.pw_name}\n"
-        f"default_login_user = {me.pw_name}\n"
-        f"default_internal_group = {group}"
-    )
-
-
 @pytest.fixture(scope="session")
 def dovecot_port() -> Iterator[int]:
-    """A Dovecot that knows everybody whose password is `secret`."""
-    binary = shutil.which("dovecot") or shutil.which("dovecot", path="/usr/sbin")
-    if binary is None:
-        pytest.skip("no Dovecot on this machine")
-    # Not under tmp_path: Dovecot's login user must be able to enter it, and socket paths are short.
-    with tempfile.TemporaryDirectory(prefix="dovecot-", ignore_cleanup_errors=True) as name:
-        home = Path(name)
-        home.chmod(0o755)
-        owner = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
-        (home / "mail").mkdir()
-        os.chown(home / "mail", owner.pw_uid, owner.pw_gid)
-        port = _free_port()
-        conf = home / "dovecot.conf"
-        conf.write_text(
-            _DOVECOT_CONF.format(
-                home=home, port=port, users=_dovecot_users(), uid=owner.pw_uid, gid=owner.pw_gid
-            )
-        )
-        process = subprocess.Popen([binary, "-F", "-c", str(conf)])
-        try:
-            _wait_for(Dovecot(port, "nobody"), process, home / "log")
-            yield port
-        finally:
-            process.terminate()
-            process.wait(10)
+    """The plain port of a Dovecot that knows everybody whose password is `secret`."""
+    with temporary_home() as home:
+        server = support.Dovecot(home, auto="no", password="secret")
+        server.start()
+        yield server.imap_port
+        server.stop()
 
 
 @pytest.fixture
 def dovecot(dovecot_port: int) -> Dovecot:
     return Dovecot(dovecot_port, f"u{uuid.uuid4().hex}")
-
-
-def _wait_for(server: Dovecot, process: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            server.open().logout()
-            return
-        except (OSError, imaplib.IMAP4.error):
-            if process.poll() is not None or time.monotonic() > deadline:
-                text = log.read_text() if log.exists() else "it wrote no log"
-                raise AssertionError(f"Dovecot does not run: {text}") from None
-            time.sleep(0.05)
 
 
 # -- our side ----------------------------------------------------------------------------------------------------------
