@@ -50,17 +50,20 @@ class Operation:
 
 
 class IntentKind(StrEnum):
-    """download: a file will appear under this name. upload: an APPEND may have been sent."""
+    """download: a file will appear under this name. upload: an APPEND may have been sent. move: a file that is here
+    will lie in this mailbox, because its message does on the server.
+    """
 
     DOWNLOAD = "download"
     UPLOAD = "upload"
+    MOVE = "move"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """One act that may or may not have happened. What recovery needs to find out stands in it.
 
-    For a download `uid` is the message's UID; for an upload `uid_next` is the mailbox's UIDNEXT before the APPEND
+    For a download and a move `uid` is the message's UID; for an upload `uid_next` is the mailbox's UIDNEXT before the APPEND
     (None: `known_uids` was the full list, kept by base). `flags` are what both sides will agree on.
     """
 

@@ -13,6 +13,7 @@ from daemon.model.flags import SEEN, FlagSet
 from daemon.model.ids import AccountId, MaildirName, MessageId, ModSeq, Uid, UidValidity
 from daemon.model.operations import OperationKind
 from daemon.model.views import BaseState
+from daemon.store.email_ids import put_email_ids
 from daemon.store.encoding import chunks, flags_from_text, flags_to_text, id_from_bytes, id_to_bytes
 from daemon.store.message_rows import drop_unused_contents
 from daemon.store.tables_index import CONTENT, MESSAGE, PLACEMENT
@@ -23,7 +24,7 @@ from daemon.store.transactions import IndexTx
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
     """A message whose file is durably in place. `flags` are the file's, `base_flags` what both sides have (None: the
-    same). `uid` is None where the server did not say it.
+    same). `uid` is None where the server did not say it; `email_id` likewise, and what was known of it stays known.
     """
 
     message_id: MessageId
@@ -35,6 +36,7 @@ class Arrival:
     internal_date: int
     mod_seq: ModSeq | None = None
     state: BaseState = BaseState.SYNCED
+    email_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,11 @@ class ArrivalWriter:
         old.update(map(id_from_bytes, known))
         self._put_messages(taken, known)
         self._put_placements(taken)
+        put_email_ids(
+            self._tx,
+            self._account,
+            {raw: arrival.email_id for raw, arrival in taken.items() if arrival.email_id is not None},
+        )
 
     def _ids_by_name(self, arrivals: Sequence[Arrival]) -> dict[str, bytes]:
         rows = self._tx.connection.execute(

@@ -14,7 +14,7 @@ from daemon.model.ids import MaildirName
 from daemon.model.operations import Tombstone
 from daemon.store.effects import Effect, FlagChange
 from daemon.store.encoding import chunks, flags_from_text, flags_to_text, id_to_bytes
-from daemon.store.tables_index import APPLIED, CONTENT, MAILBOX, MESSAGE, PLACEMENT
+from daemon.store.tables_index import APPLIED, CONTENT, EMAIL_ID, MAILBOX, MESSAGE, PLACEMENT
 from daemon.store.transactions import IndexTx
 
 
@@ -115,6 +115,7 @@ def remove_messages(tx: IndexTx, ids: Iterable[bytes], *, keep_marked: bool = Fa
             ).where(MESSAGE.c.id.in_(part))
         ).all()
         tx.connection.execute(delete(MESSAGE).where(MESSAGE.c.id.in_(part)))
+        tx.connection.execute(delete(EMAIL_ID).where(EMAIL_ID.c.message_id.in_(part)))
         places = delete(PLACEMENT).where(PLACEMENT.c.message_id.in_(part))
         if keep_marked:
             places = places.where(PLACEMENT.c.state != "marked")

@@ -1,7 +1,7 @@
 """Messages as the API shows them: pages of listings, and single ones."""
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, RowMapping, Select, select, text, tuple_
@@ -11,7 +11,7 @@ from daemon.model.errors import NotFound
 from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId, Uid, is_hex_id
 from daemon.model.message import Message, MessagePage, MessageQuery
 from daemon.model.views import BaseState
-from daemon.store.encoding import flags_from_text, id_from_bytes, id_to_bytes
+from daemon.store.encoding import chunks, flags_from_text, id_from_bytes, id_to_bytes
 from daemon.store.mailboxes import find_mailbox
 from daemon.store.readers import Readers
 from daemon.store.tables_index import CONTENT, MAILBOX, MESSAGE, PLACEMENT
@@ -44,6 +44,15 @@ _WHOLE: Final = select(
 )
 
 
+_ALIKE: Final = select(
+    MESSAGE.c.id, MAILBOX.c.name, MESSAGE.c.internal_date, CONTENT.c.file_size, CONTENT.c.wire_size
+).select_from(
+    MESSAGE.join(MAILBOX, MAILBOX.c.id == MESSAGE.c.mailbox_id).join(
+        CONTENT, CONTENT.c.id == MESSAGE.c.content_id
+    )
+)
+
+
 class MessageRoom:
     """Reading messages; what changes them is in `base`, `operations` and `tombstones`."""
 
@@ -64,6 +73,40 @@ class MessageRoom:
             if row is not None:
                 return _message_of(row)
         raise NotFound("no such message", reason="message_unknown")
+
+    async def get_many(self, message_ids: Collection[MessageId]) -> Mapping[MessageId, Message]:
+        """These messages by id, hidden or not; unknown ones are left out."""
+
+        def query(connection: Connection) -> dict[MessageId, Message]:
+            found: dict[MessageId, Message] = {}
+            for part in chunks(map(id_to_bytes, message_ids)):
+                for row in connection.execute(_WHOLE.where(MESSAGE.c.id.in_(part))).mappings():
+                    message = _message_of(row)
+                    found[message.id] = message
+            return found
+
+        return await self._readers.index(query)
+
+    async def alike(
+        self, account: AccountId, keys: Collection[tuple[int, int]]
+    ) -> Mapping[MailboxName, frozenset[MessageId]]:
+        """Messages with one of these internal dates and sizes (of file or wire form), by mailbox: perhaps the same."""
+        sizes: dict[int, set[int]] = {}
+        for date, size in keys:
+            sizes.setdefault(date, set()).add(size)
+
+        def query(connection: Connection) -> dict[MailboxName, frozenset[MessageId]]:
+            found: dict[MailboxName, set[MessageId]] = {}
+            for part in chunks(sizes):
+                rows = connection.execute(
+                    _ALIKE.where(MESSAGE.c.account == account, MESSAGE.c.internal_date.in_(part))
+                )
+                for row in rows:
+                    if not sizes[row.internal_date].isdisjoint((row.file_size, row.wire_size)):
+                        found.setdefault(MailboxName(row.name), set()).add(id_from_bytes(row.id))
+            return {mailbox: frozenset(ids) for mailbox, ids in found.items()}
+
+        return await self._readers.index(query)
 
     async def by_name(
         self, account: AccountId, mailbox: MailboxName, maildir_name: MaildirName

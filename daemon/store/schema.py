@@ -31,7 +31,7 @@ class Schema:
         return Path(__file__).parent / "migrations" / self.name
 
 
-INDEX: Final = Schema("index", IndexModel.metadata, ("index_0001",))
+INDEX: Final = Schema("index", IndexModel.metadata, ("index_0001", "index_0002"))
 STATE: Final = Schema("state", StateModel.metadata, ("state_0001",))
 
 

@@ -24,6 +24,7 @@ from daemon.store.base import BaseRoom
 from daemon.store.counts import CountBook, recount
 from daemon.store.database import checkpoint, disconnect, mapped
 from daemon.store.effects import Effect
+from daemon.store.email_ids import EmailIdRoom
 from daemon.store.encoding import id_to_bytes
 from daemon.store.events import EventRoom, last_event_number
 from daemon.store.facts import FactRoom
@@ -99,6 +100,7 @@ class Store:
         self._is_closed = False
         self.base: Final = BaseRoom(self._writer, self._readers)
         self.messages: Final = MessageRoom(self._readers)
+        self.email_ids: Final = EmailIdRoom(self._readers)
         self.intents: Final = IntentRoom(self._writer, self._readers)
         self.operations: Final = OperationRoom(self._writer, self._readers)
         self.tombstones: Final = TombstoneRoom(self._writer, self._readers)

@@ -142,6 +142,20 @@ class PlacementRow(IndexModel, table=True):
     retry_at_ms: int | None = Field(sa_type=BigInteger)
 
 
+class EmailIdRow(IndexModel, table=True):
+    """The server's own name for a message's octets (EMAILID, X-GM-MSGID), where it has one.
+
+    A table of its own, because most servers have none, and because it outlives the message's place there.
+    """
+
+    __tablename__ = "email_id"
+    __table_args__ = (Index(None, "account", "email_id"), {"sqlite_with_rowid": False})
+
+    message_id: bytes = Field(primary_key=True)
+    account: str
+    email_id: str
+
+
 class EventRow(IndexModel, table=True):
     """One line of the journal. Numbers are given by the writer and never twice, whatever SQLite would do."""
 
@@ -169,5 +183,6 @@ MAILBOX: Final = table_of(MailboxRow)
 CONTENT: Final = table_of(ContentRow)
 MESSAGE: Final = table_of(MessageRow)
 PLACEMENT: Final = table_of(PlacementRow)
+EMAIL_ID: Final = table_of(EmailIdRow)
 EVENT: Final = table_of(EventRow)
 APPLIED: Final = table_of(AppliedRow)

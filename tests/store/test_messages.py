@@ -129,3 +129,22 @@ async def test_pages_walk_an_index_in_order(store, condition, unread, index):
         plan = " ".join(await store._readers.index(query))
         assert index in plan
         assert "TEMP B-TREE" not in plan
+
+
+async def test_many_at_once_leave_out_what_is_unknown(store):
+    await fill(store, [1, 2])
+    found = await store.messages.get_many([message_id(1), message_id(2), message_id(3)])
+    assert {each: message.id for each, message in found.items()} == {
+        message_id(1): message_id(1),
+        message_id(2): message_id(2),
+    }
+
+
+async def test_alike_are_those_of_the_same_date_and_size_of_file_or_wire(store):
+    await fill(store, [1], content=content(1, bare_lf=True))
+    await fill(store, [2, 3])
+    date = 1_600_000_001
+    for size in (1001, 1008):
+        assert await store.messages.alike(WORK, [(date, size)]) == {INBOX: {message_id(1)}}
+    assert await store.messages.alike(WORK, [(date, 1002), (date + 1, 1001)]) == {}
+    assert await store.messages.alike(HOME, [(date, 1001)]) == {}

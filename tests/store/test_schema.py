@@ -81,7 +81,7 @@ def test_kinds_of_files_are_told_apart(connection, wanted):
 
 
 def test_older_revision_is_told_as_older(connection):
-    longer = schema.Schema("index", schema.INDEX.metadata, (*schema.INDEX.revisions, "index_0002"))
+    longer = schema.Schema("index", schema.INDEX.metadata, (*schema.INDEX.revisions, "index_9999"))
     schema.create(connection, schema.INDEX, {})
     assert schema.kind_of(connection, longer) is FileKind.OLDER
 

@@ -5,7 +5,7 @@ from daemon.store import tables_index, tables_state
 
 def test_two_databases_have_two_sets_of_tables():
     assert set(tables_index.IndexModel.metadata.tables) == {
-        "meta", "mailbox", "content", "message", "placement", "event", "applied",
+        "meta", "mailbox", "content", "message", "placement", "event", "applied", "email_id",
     }  # fmt: skip
     assert tables_index.META is not tables_state.META
 

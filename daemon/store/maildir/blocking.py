@@ -5,6 +5,7 @@ a name still being where it was.
 """
 
 import dataclasses
+import errno
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -18,7 +19,7 @@ from daemon.model.ids import INBOX, MaildirName
 from daemon.model.views import LocalEntry
 from daemon.store.maildir import delivery, flags, identity, keywords, names, reading, rename, scan
 from daemon.store.maildir import folder as folders
-from daemon.store.maildir.errors import MessageGone, NameTaken, disk_errors
+from daemon.store.maildir.errors import MessageGone, NameTaken, OtherDisk, disk_errors
 from daemon.store.maildir.flags import FlagChange, FlagResult
 from daemon.store.maildir.folder import Access, Folder
 from daemon.store.maildir.identity import Identity
@@ -192,34 +193,27 @@ class BlockingTree:
         with Folder(self.root, directory) as folder:
             return flags.remove(folder, paths)
 
-    def move(self, source: str, entry: LocalEntry, target: str) -> LocalEntry:
-        part, _, file_name = entry.path.partition("/")
-        name, info = names.split_file_name(file_name)
+    def move(self, source: str, entries: Sequence[LocalEntry], target: str) -> list[FlagResult]:
+        results: list[FlagResult] = []
+        left, reached = set[str](), set[str]()
         with Folder(self.root, source) as from_folder, Folder(self.root, target) as to_folder:
-            _, tail = names.split_info(info)
-            wanted = self._map_with(to_folder, entry.flags)
             # A keyword's letter is another one there; letters nobody can explain mean nothing there and stay behind.
-            letters = flags.letters_for(entry.flags, wanted)
-            path = (
-                f"cur/{name}:2,{letters}{tail}"
-                if letters or tail
-                else f"{part}/{file_name.partition(':')[0]}"
-            )
-            if path.startswith("cur/") and ":" not in path:
-                path += ":2,"
-            to_part, _, to_name = path.partition("/")
-            with disk_errors(f"cannot move {name} to {target}"):
-                try:
-                    rename.rename_exclusive(
-                        from_folder.part(part), file_name, to_folder.part(to_part), to_name
-                    )
-                except FileNotFoundError as exc:
-                    raise MessageGone(f"{entry.path} is no longer in {source}") from exc
-                except FileExistsError as exc:
-                    raise NameTaken(f"{path} exists in {target}") from exc
-            to_folder.sync(to_part)
-            from_folder.sync(part)
-            return scan.entry_of(path, wanted)
+            keyword_map = self._map_with(to_folder, frozenset().union(*(entry.flags for entry in entries)))
+            try:
+                for entry in entries:
+                    path = _path_there(entry, keyword_map)
+                    try:
+                        _rename(from_folder, entry.path, to_folder, path)
+                    except (MessageGone, NameTaken, OtherDisk) as exc:
+                        results.append(exc)
+                        continue
+                    left.add(entry.path.partition("/")[0])
+                    reached.add(path.partition("/")[0])
+                    results.append(scan.entry_of(path, keyword_map))
+            finally:
+                to_folder.sync(*sorted(reached))
+                from_folder.sync(*sorted(left))
+        return results
 
     def open(self, directory: str, name: MaildirName, path: str | None) -> int:
         with Folder(self.root, directory) as folder:
@@ -258,3 +252,30 @@ class BlockingTree:
                     dir_fd=fd,
                 )
             )
+
+
+def _path_there(entry: LocalEntry, keyword_map: KeywordMap) -> str:
+    """The file's path in another mailbox: its unique name and what else its name says, with the letters used there."""
+    part, _, file_name = entry.path.partition("/")
+    name, info = names.split_file_name(file_name)
+    _, tail = names.split_info(info)
+    letters = flags.letters_for(entry.flags, keyword_map)
+    if letters or tail or part == "cur":
+        return f"cur/{name}:2,{letters}{tail}"
+    return f"{part}/{name}"
+
+
+def _rename(from_folder: Folder, path: str, to_folder: Folder, target: str) -> None:
+    part, _, name = path.partition("/")
+    to_part, _, to_name = target.partition("/")
+    with disk_errors(f"cannot move {name} to {to_folder.directory}"):
+        try:
+            rename.rename_exclusive(from_folder.part(part), name, to_folder.part(to_part), to_name)
+        except FileNotFoundError as exc:
+            raise MessageGone(f"{path} is no longer in {from_folder.directory}") from exc
+        except FileExistsError as exc:
+            raise NameTaken(f"{target} exists in {to_folder.directory}") from exc
+        except OSError as exc:
+            if exc.errno == errno.EXDEV:
+                raise OtherDisk(f"{path} cannot be renamed into {to_folder.directory}") from exc
+            raise

@@ -3,6 +3,7 @@
     StoreError
     |- MessageGone     no file of that unique name in cur/ or new/                 never, message
     |- NameTaken       a file of that name exists already; nothing was touched     never, message
+    |- OtherDisk       source and target are on two file systems: no rename leads there   never, message
 
 `StoreError.reason` is disk_full (ENOSPC, EDQUOT), store_readonly (EROFS, EACCES, EPERM) or store_io (all else).
 """
@@ -42,6 +43,14 @@ class NameTaken(StoreError):
     retry = Retry.NEVER
     blast = Blast.MESSAGE
     default_reason = "name_taken"
+
+
+class OtherDisk(StoreError):
+    """The mailboxes lie on two file systems, so that a rename cannot move a file from one to the other."""
+
+    retry = Retry.NEVER
+    blast = Blast.MESSAGE
+    default_reason = "other_disk"
 
 
 def store_error(exc: OSError, what: str) -> StoreError:

@@ -13,7 +13,7 @@ from daemon.model.flags import NO_FLAGS, FlagSet
 from daemon.model.ids import MaildirName
 from daemon.model.views import LocalEntry
 from daemon.store.maildir import names, rename, scan
-from daemon.store.maildir.errors import MessageGone, NameTaken, disk_errors
+from daemon.store.maildir.errors import MessageGone, NameTaken, OtherDisk, disk_errors
 from daemon.store.maildir.folder import Folder
 from daemon.store.maildir.keywords import KeywordMap
 
@@ -30,7 +30,7 @@ class FlagChange:
     expected_path: str | None = None
 
 
-FlagResult = LocalEntry | MessageGone | NameTaken
+FlagResult = LocalEntry | MessageGone | NameTaken | OtherDisk
 
 
 def letters_for(flags: FlagSet, keyword_map: KeywordMap) -> str:

@@ -260,7 +260,17 @@ class MaildirTree:
             MessageGone: It was not at `entry.path` any more; look it up and plan again.
             NameTaken: The target has that name.
         """
-        return await self._pools.run("files", self._blocking.move, source, entry, target)
+        result = (await self.move_many(source, [entry], target))[0]
+        if isinstance(result, StoreError):
+            raise result
+        return result
+
+    async def move_many(self, source: str, entries: Sequence[LocalEntry], target: str) -> list[FlagResult]:
+        """What became of each, in order: its entry there, or the error it met. One sync of the directories for all.
+
+        The file's name there shows `entry.flags`, whatever it showed before.
+        """
+        return await self._pools.run("files", self._blocking.move, source, tuple(entries), target)
 
     # Reading
 
