@@ -74,13 +74,30 @@ class Upload:
 class MoveRemote:
     """A file was moved here; the same is done there with UID MOVE, no octet of the message crosses the line.
 
-    Apply still proves size and digest before it acts (sync.md 9).
+    Apply still proves size and digest before it acts (sync.md 9). Where source and target are one mailbox the file has
+    only another unique name now, which is no business of the server.
     """
 
     source: MailboxName
     target: MailboxName
     base: BaseEntry
     entry: LocalEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveLocal:
+    """A message was moved on the server: its file follows by one rename, no octet of it crosses the line.
+
+    `lies_in` is where the file is now: the source, or where somebody moved it here meanwhile; the server's move counts.
+    `file` has the flags that the file will show there: its own and the server's changes together.
+    """
+
+    source: MailboxName
+    target: MailboxName
+    base: BaseEntry
+    entry: RemoteEntry
+    lies_in: MailboxName
+    file: LocalEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +175,9 @@ class MailboxActions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountPlan:
-    """All that one pass will do: uploads and moves first, then mailbox by mailbox."""
+    """All that one pass will do: files that follow, uploads and moves first, then mailbox by mailbox."""
 
+    relocations: tuple[MoveLocal, ...] = ()
     uploads: tuple[Upload, ...] = ()
     moves: tuple[MoveRemote, ...] = ()
     mailboxes: tuple[MailboxActions, ...] = field(default=())

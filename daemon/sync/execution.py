@@ -1,6 +1,7 @@
 """Carrying a plan out, in the order that loses nothing, and moving the marks when nothing below them is open.
 
-Wishes by name first, so that nobody waits behind a long download; moves and uploads; then mailbox by mailbox flags,
+Files that follow a move on the server first, for nothing waits on the line for them; then wishes by name, so that nobody
+waits behind a long download; moves and uploads; then mailbox by mailbox flags,
 removals and downloads; deletions inferred from missing files last, after everything else is confirmed (sync.md 12).
 """
 
@@ -23,6 +24,7 @@ from daemon.sync.actions import AccountPlan, Download, MailboxActions, uid_of
 from daemon.sync.deletions import Deletions
 from daemon.sync.downloads import Downloads, total_size
 from daemon.sync.flag_changes import FlagChanges
+from daemon.sync.following import Following
 from daemon.sync.isolation import isolated
 from daemon.sync.local_scan import LocalScan
 from daemon.sync.look import Seen
@@ -62,6 +64,16 @@ class Execution:
         self._seen = seen
         self._records = {name: one.record for name, one in seen.items()}
         self._trash = trash
+        self.owed: frozenset[MailboxName] = frozenset()
+        self._following = Following(
+            account=account,
+            store=store,
+            tree=tree,
+            now=clock.now(),
+            log=log,
+            tally=tally,
+            refusals=refusals,
+        )
         self._moves = Moves(
             account=account, store=store, tree=tree, clock=clock, log=log, tally=tally, refusals=refusals
         )
@@ -106,9 +118,12 @@ class Execution:
     ) -> frozenset[MailboxName]:
         """All of the plan, but for what fails by itself; gives the mailboxes where everything went well.
 
-        Marks move only there, and not where a removal of files is `held`: the server must go on telling of it.
+        Marks move only there, and not where a removal of files is `held`: the server must go on telling of it. Afterwards
+        `owed` has the mailboxes where messages came whose flags or wishes are for the next pass.
         """
         self._announce(plan)
+        followed = await self._following.carry_out(self._records, plan.relocations)
+        self.owed = followed.owed
         complete = set(self._records)
         for actions in plan.mailboxes:
             record = self._records[actions.mailbox]
@@ -133,6 +148,7 @@ class Execution:
             expunges = [action for action in actions.expunges if action.base.maildir_name not in waiting]
             with isolated(record, self._tally, self._log):
                 await self._deletions.expunge(client, record, self._trash, expunges)
+        complete -= followed.unfinished
         await self._move_marks(plan, complete.difference(held))
         return frozenset(complete)
 
@@ -205,6 +221,7 @@ class Execution:
         """Marks of the scans' start, where every message below them has its row now (sync.md 5)."""
         touched = {upload.mailbox for upload in plan.uploads} | {move.source for move in plan.moves}
         touched |= {move.target for move in plan.moves}
+        touched |= {name for move in plan.relocations for name in (move.source, move.target, move.lies_in)}
         changed: list[MailboxRecord] = []
         for actions in plan.mailboxes:
             one = self._seen[actions.mailbox]

@@ -4,6 +4,7 @@ The first pass and the thousandth take the same way. A fault of one mailbox is r
 stops the account leaves as MailError, and the next pass makes whole what this one had begun.
 """
 
+import functools
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Final
@@ -32,6 +33,7 @@ from daemon.sync.recovery import LocalRecovery
 from daemon.sync.refusals import Refusals
 from daemon.sync.reset import Rematch
 from daemon.sync.tally import Tally
+from daemon.sync.tracing import Tracing
 from daemon.sync.wishes import Wishes
 
 _TREE_CLAIMED: Final = "tree_claimed"
@@ -85,6 +87,17 @@ class ImapSync:
             log=log,
         )
         self._refusals = Refusals()
+        self._tracing = Tracing(
+            account=settings.id,
+            rule=settings.delete,
+            store=store,
+            tree=tree,
+            book=self._book,
+            refusals=self._refusals,
+            clock=clock,
+            log=log,
+        )
+        self._owed: frozenset[MailboxName] = frozenset()
         self._is_prepared = False
 
     @property
@@ -134,14 +147,16 @@ class ImapSync:
         wishes = Wishes(self._store, await self._store.operations.pending(self._account))
         uploads = await self._open_uploads.resolve(client, known.records, known.all_records)
         served = {name: record for name, record in known.records.items() if name not in uploads.unresolved}
-        asked = served if only is None else {name: served[name] for name in only if name in served}
+        owed, self._owed = self._owed, frozenset()
+        asked = served if only is None else {name: served[name] for name in {*only, *owed} if name in served}
         review = self._backups.review
         work = await self._look.mailboxes_with_work(
             client, asked, known.remote, wishes, {*self._holds.current, *review.mailboxes}
         )
-        seen = await self._look.see(
+        self._look.begin()
+        look_at = functools.partial(
+            self._look.see,
             client,
-            work,
             served=served,
             records=known.all_records,
             wishes=wishes,
@@ -151,8 +166,27 @@ class ImapSync:
             review=review,
             tally=tally,
         )
+        found = await look_at(work)
+        traced = await self._tracing.trace(
+            client,
+            found,
+            known,
+            served,
+            wishes=wishes,
+            look_at=look_at,
+            failed=frozenset(record.name for record in work if record.name not in found),
+            tally=tally,
+        )
+        seen = traced.seen
         guarded = guard_plan(
-            plan_account((one.facts for one in seen.values()), can_move=client.caps.has("UIDPLUS")),
+            replace(
+                plan_account(
+                    (one.facts for one in seen.values()),
+                    can_move=client.caps.has("UIDPLUS"),
+                    strays=traced.strays,
+                ),
+                relocations=traced.relocations,
+            ),
             {name: one.situation(self._holds) for name, one in seen.items()},
             self._breaker,
             account_size=self._store.counts_of(self._account).total,
@@ -177,6 +211,7 @@ class ImapSync:
         complete = await execution.carry_out(
             client, guarded.plan, held={hold.mailbox for hold in guarded.held if hold.side is Side.HERE}
         )
+        self._owed = execution.owed
         if client.is_lost:  # by a file that changed under our hands: the rest was not even tried
             raise ConnectionLost("the line was given up during the pass")
         await self._holds.spend(complete | remade)
@@ -187,7 +222,10 @@ class ImapSync:
             and review.mailboxes.isdisjoint(served)
         ):
             await wishes.settle_orphans(self._account, known.all_records)
-        return replace(tally.result, held=sum(hold.count for hold in self._holds.current.values()))
+        result = replace(tally.result, held=sum(hold.count for hold in self._holds.current.values()))
+        if traced.is_behind and only is not None:  # what went may be in a mailbox that is not known yet
+            return result.plus(await self.run_pass(client))
+        return result
 
     async def _known(self, client: ImapClient, only: Collection[MailboxName] | None) -> KnownMailboxes:
         if only is not None:

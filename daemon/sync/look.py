@@ -90,6 +90,10 @@ class Look:
         self._retry_at: dict[MailboxName, float] = {}
         self.lost_directories: dict[MailboxName, HeldDeletions] = {}
 
+    def begin(self) -> None:
+        """A pass begins: what an earlier one could not look at may be back."""
+        self.lost_directories = {}
+
     async def mailboxes_with_work(
         self,
         client: ImapClient,
@@ -116,7 +120,7 @@ class Look:
             or not client.has_condstore
             # Without UNSELECT it is still selected, and its STATUS tells what the session has seen.
             or record.wire_name == selected
-            or _differs(record, remote[name])
+            or differs(record, remote[name])
         ]
 
     async def see(
@@ -137,7 +141,6 @@ class Look:
         missing here; `records` are all the account has. A missing or foreign directory is put into `lost_directories`: nothing is inferred from it,
         nothing written.
         """
-        self.lost_directories = {}
         listings, bases = await self._list(work, tally)
         sources = await self._possible_sources(served, listings, bases)
         if sources:
@@ -149,11 +152,7 @@ class Look:
         )
         for name in proof.lost.difference(self.lost_directories):
             await self._note_lost(name)
-        targets = [
-            served[name]
-            for name in dict.fromkeys(proof.moved_to.values())
-            if name in served and name not in bases and name not in self.lost_directories
-        ]
+        targets = await self._possible_targets(served, bases, proof)
         if targets:
             more_listings, more_bases = await self._list(targets, tally)
             listings |= more_listings
@@ -194,6 +193,23 @@ class Look:
         return [
             record for name, record in rest.items() if name in unsettled and name not in self.lost_directories
         ]
+
+    async def _possible_targets(
+        self,
+        served: Mapping[MailboxName, MailboxRecord],
+        bases: Mapping[MailboxName, BaseView],
+        proof: Proof,
+    ) -> list[MailboxRecord]:
+        """Mailboxes where missing files lie, or may lie under another name: their directories have changed too."""
+        names = dict.fromkeys(proof.moved_to.values())
+        rest = {
+            name: record
+            for name, record in served.items()
+            if name not in bases and name not in self.lost_directories
+        }
+        if rest and any(gone - proof.moved_to.keys() for gone in proof.gone.values()):
+            names |= dict.fromkeys(await self._unsettled(rest))
+        return [rest[name] for name in names if name in rest]
 
     async def _unsettled(self, records: Mapping[MailboxName, MailboxRecord]) -> frozenset[MailboxName]:
         try:
@@ -318,7 +334,7 @@ class Look:
             self._retry_at.pop(base.mailbox, None)
 
 
-def _differs(record: MailboxRecord, listed: RemoteMailbox) -> bool:
+def differs(record: MailboxRecord, listed: RemoteMailbox) -> bool:
     """Whether the server's word about a mailbox is other than the marks of its last complete scan."""
     return (
         not record.is_first_pass_done
@@ -357,7 +373,7 @@ def _without_unseen_moves(one: Seen, proof: Proof, seen: Collection[MailboxName]
     unseen = {name for name, mailbox in proof.moved_to.items() if mailbox not in seen}
     stuck = tuple(
         entry
-        for entry in (*facts.local_vanished, *facts.deleted_and_vanished)
+        for entry in (*facts.local_vanished, *facts.deleted_and_vanished, *facts.gone_on_both)
         if entry.maildir_name in unseen
     )
     if not stuck:
@@ -368,6 +384,7 @@ def _without_unseen_moves(one: Seen, proof: Proof, seen: Collection[MailboxName]
             facts,
             local_vanished=tuple(entry for entry in facts.local_vanished if entry not in stuck),
             deleted_and_vanished=tuple(entry for entry in facts.deleted_and_vanished if entry not in stuck),
+            gone_on_both=tuple(entry for entry in facts.gone_on_both if entry not in stuck),
             undecided=(*facts.undecided, *stuck),
         ),
     )

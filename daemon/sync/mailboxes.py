@@ -81,6 +81,14 @@ class MailboxBook:
         trash = self._trash or _trash_of(stored.values())
         return KnownMailboxes(records=served, remote={}, all_records=stored, trash=trash)
 
+    def kept(self, listed: Iterable[RemoteMailbox]) -> dict[MailboxName, RemoteMailbox]:
+        """Those of a listing that are kept in step."""
+        return {
+            mailbox.name: mailbox
+            for mailbox in listed
+            if mailbox.is_selectable and self._patterns.keeps(mailbox)
+        }
+
     async def reconcile(self, listed: Sequence[RemoteMailbox]) -> KnownMailboxes:
         """The mailboxes of this pass; new ones get a record and a directory.
 
@@ -88,11 +96,7 @@ class MailboxBook:
             ServerRefused: The listing is empty or without INBOX although it had one: not believed, try later.
         """
         stored = await self.records()
-        remote = {
-            mailbox.name: mailbox
-            for mailbox in listed
-            if mailbox.is_selectable and self._patterns.keeps(mailbox)
-        }
+        remote = self.kept(listed)
         if INBOX in stored and not any(mailbox.name == INBOX for mailbox in listed):
             raise ServerRefused(
                 "the server lists no INBOX although it had one; nothing is changed until it does",

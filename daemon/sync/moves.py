@@ -20,6 +20,7 @@ from daemon.model.passes import PassResult
 from daemon.model.uidset import UidSet
 from daemon.model.views import LocalEntry
 from daemon.net.imap.client import ImapClient
+from daemon.store.base import Arrival
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.actions import MoveRemote, message_of, uid_of
@@ -80,6 +81,9 @@ class Moves:
                         unproved[move.target].append(move.entry)
         for (source, goal), proved in routes.items():
             with isolated(records[goal], self._tally, self._log):
+                if source == goal:
+                    await self._rename(records[goal], proved)
+                    continue
                 await self._move(client, records[source], records[goal], proved)
         return unproved
 
@@ -138,6 +142,30 @@ class Moves:
         )
         # One without a new UID has moved all the same; its row follows when the intent is resolved.
         self._tally.add(PassResult(moved=len(intents)))
+
+    async def _rename(self, record: MailboxRecord, proved: Sequence[_Proved]) -> None:
+        """Note the unique names that these files have now; the server knows nothing of them."""
+        await self._store.intents.remember(
+            self._account,
+            record.name,
+            {facts.entry.maildir_name: message_of(move.base) for move, facts in proved},
+        )
+        known = await self._store.messages.get_many([message_of(move.base) for move, _ in proved])
+        arrivals = [
+            Arrival(
+                message_id=message_of(move.base),
+                uid=move.base.uid,
+                maildir_name=facts.entry.maildir_name,
+                flags=message.flags,  # whatever else changed about the file shows against the new name
+                base_flags=move.base.flags,
+                content=facts.content,
+                internal_date=message.internal_date,
+            )
+            for move, facts in proved
+            if (message := known.get(message_of(move.base))) is not None
+        ]
+        await self._store.base.confirm(self._account, record.name, record.uid_validity, arrivals)
+        self._tally.add(PassResult(moved=len(arrivals)))
 
     async def _select(
         self, client: ImapClient, source: MailboxRecord, target: MailboxRecord, proved: Sequence[_Proved]

@@ -8,10 +8,11 @@ Rules: flags merge bit by bit against base; a deletion beats a change of flags; 
 proved missing is left alone (sync.md 8, 9, 10, 12, 16, 20, 27).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from daemon.model.flags import DELETED, LETTER_FLAGS, NO_FLAGS, Flag, FlagSet, is_valid_flag
-from daemon.model.ids import MailboxName, MaildirName, Uid
+from daemon.model.ids import MailboxName, MaildirName, MessageId, Uid
 from daemon.model.views import BaseEntry, BaseState, BaseView, LocalEntry, LocalView, RemoteEntry, RemoteView
 from daemon.sync.actions import (
     AccountPlan,
@@ -28,6 +29,8 @@ from daemon.sync.actions import (
     file_of,
     uid_of,
 )
+
+NO_STRAYS: Final[Mapping[MessageId, tuple[MailboxName, LocalEntry]]] = {}
 
 
 def merge_flags(base: FlagSet, local: FlagSet, remote: FlagSet) -> FlagSet:
@@ -73,18 +76,21 @@ def appeared_in(base: BaseView, remote: RemoteView) -> list[RemoteEntry]:
     ]
 
 
-def plan_account(all_facts: Iterable[MailboxFacts], *, can_move: bool) -> AccountPlan:
+def plan_account(
+    all_facts: Iterable[MailboxFacts],
+    *,
+    can_move: bool,
+    strays: Mapping[MessageId, tuple[MailboxName, LocalEntry]] = NO_STRAYS,
+) -> AccountPlan:
     """The actions that make all views equal, moves recognised over mailbox borders.
 
-    A file that is proved missing in one mailbox and lies under the same unique name in another was moved (sync.md 9);
-    `can_move` says that the server can tell where a moved message went (UIDPLUS), otherwise it is an upload and a
-    deletion, the deletion last. A message that was moved and then deleted by name is moved now and deleted in the next
-    pass, where it is.
+    A file that is proved missing in one mailbox and lies under the same unique name in another was moved (sync.md 9), and
+    so was one of the `strays`: new files whose octets are those of a missing one. `can_move` says that the server can
+    tell where a moved message went (UIDPLUS), otherwise it is an upload and a deletion, the deletion last. A message that
+    was moved and then deleted by name is moved now and deleted in the next pass, where it is.
     """
     facts = tuple(all_facts)
-    moved_from, moved_to, moves = (
-        _pair_moves(facts) if can_move else ({}, set[tuple[MailboxName, MaildirName]](), ())
-    )
+    moved_from, moved_to, moves = _pair_moves(facts, strays, can_move=can_move)
     uploads = tuple(
         Upload(mailbox=fact.mailbox, entry=entry)
         for fact in facts
@@ -256,6 +262,14 @@ def _compare_flags(entry: BaseEntry, local: LocalView, remote: RemoteView) -> Fl
     )
 
 
+def flags_after_move(base: BaseEntry, here: LocalEntry, local: LocalView, remote: FlagSet) -> FlagSet:
+    """What a file shows when it has followed its message, whose flags in the new place on the server are `remote`.
+
+    `local` is the mailbox where the file lies. Wishes for flags are in it already, as if the file showed them.
+    """
+    return merge_flags(base.flags, _with_wishes(_shown(here, base.flags, local), base, local), remote)
+
+
 def _shown(here: LocalEntry, base: FlagSet, local: LocalView) -> FlagSet:
     """The file's flags, with base's word for keywords that this file cannot show (sync.md 27)."""
     if here.maildir_name in local.unexplained:
@@ -289,8 +303,14 @@ def storable(flags: FlagSet, remote: RemoteView) -> FlagSet:
 
 def _pair_moves(
     facts: tuple[MailboxFacts, ...],
+    strays: Mapping[MessageId, tuple[MailboxName, LocalEntry]],
+    *,
+    can_move: bool,
 ) -> tuple[dict[MailboxName, set[MaildirName]], set[tuple[MailboxName, MaildirName]], tuple[MoveRemote, ...]]:
-    """Vanished here, appeared there, same unique name: what moved from where, what arrived where, and the moves."""
+    """Vanished here, appeared there: what moved from where, what arrived where, and the moves.
+
+    The same unique name goes before the same octets. A new name in the same mailbox needs nothing of the server.
+    """
     appeared: dict[MaildirName, list[tuple[MailboxName, LocalEntry]]] = {}
     for fact in facts:
         for entry in fact.local_appeared:
@@ -301,12 +321,18 @@ def _pair_moves(
     for fact in facts:
         for base in (*fact.local_vanished, *fact.deleted_and_vanished):
             name = base.maildir_name
-            places = appeared.get(name) if name is not None else None
-            if name is None or not places:
+            if name is None:
                 continue
-            target, entry = places.pop(0)
+            if places := appeared.get(name) if can_move else None:
+                target, entry = places.pop(0)
+            elif base.message_id is not None and base.message_id in strays:
+                target, entry = strays[base.message_id]
+            else:
+                continue
+            if (target, entry.maildir_name) in moved_to or (target != fact.mailbox and not can_move):
+                continue
             moved_from.setdefault(fact.mailbox, set()).add(name)
-            moved_to.add((target, name))
+            moved_to.add((target, entry.maildir_name))
             moves.append(MoveRemote(source=fact.mailbox, target=target, base=base, entry=entry))
     return moved_from, moved_to, tuple(moves)
 

@@ -1,7 +1,7 @@
 """Local recovery after a crash or a failed pass: what was about to happen in the tree, and did it? No network.
 
-Unlinks on their way are finished, downloads whose file is in place are confirmed, others are forgotten and fetched
-again (sync.md 17, 18). A mailbox whose directory is lost keeps what is open: its names are nobody's new messages.
+Unlinks on their way are finished, downloads and moves whose file is in place are confirmed, others are forgotten and
+fetched, or found to be moved, again (sync.md 17, 18). A mailbox whose directory is lost keeps what is open: its names are nobody's new messages.
 Uploads are resolved by `sync.open_uploads`, which asks the server.
 """
 
@@ -21,6 +21,7 @@ from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.downloads import new_message_event
 from daemon.sync.file_facts import file_facts
+from daemon.sync.following import followed_events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,7 @@ class LocalRecovery:
         if not tombstones and not intents:
             return {}
         await self._finish_unlinks(records, tombstones)
-        await self._finish_downloads(records, intents)
+        await self._finish_arrivals(records, intents)
         names: dict[MailboxName, set[MaildirName]] = defaultdict(set)
         tombstones, intents = await self._open()
         for tombstone in tombstones:
@@ -53,11 +54,11 @@ class LocalRecovery:
         return {mailbox: frozenset(found) for mailbox, found in names.items()}
 
     async def _open(self) -> tuple[Sequence[Tombstone], Sequence[Intent]]:
-        """Unlinks and downloads that may or may not have happened."""
+        """Unlinks, downloads and moves that may or may not have happened."""
         intents = await self.store.intents.pending(self.account)
         return (
             await self.store.tombstones.pending_unlinks(self.account),
-            [intent for intent in intents if intent.kind is IntentKind.DOWNLOAD],
+            [intent for intent in intents if intent.kind is not IntentKind.UPLOAD],
         )
 
     async def _finish_unlinks(
@@ -80,7 +81,7 @@ class LocalRecovery:
                 continue
             await self.store.tombstones.unlinked(self.account, [(mailbox, name) for name in names])
 
-    async def _finish_downloads(
+    async def _finish_arrivals(
         self, records: Mapping[MailboxName, MailboxRecord], intents: Sequence[Intent]
     ) -> None:
         waiting: dict[tuple[MailboxName, UidValidity], list[Intent]] = defaultdict(list)
@@ -94,7 +95,7 @@ class LocalRecovery:
             try:
                 await self._finish_mailbox(records, record, validity, opened)
             except StoreForeign as exc:
-                self.log.warning("downloads.waiting", mailbox=mailbox, reason=exc.reason)
+                self.log.warning("arrivals.waiting", mailbox=mailbox, reason=exc.reason)
 
     async def _finish_mailbox(
         self,
@@ -113,25 +114,35 @@ class LocalRecovery:
             record.name,
             validity,
             list(arrivals.values()),
-            self._announcements(record, validity, list(arrivals.values())),
+            [
+                *self._announcements(
+                    record,
+                    validity,
+                    [
+                        arrivals[intent.id]
+                        for intent in intents
+                        if intent.id in arrivals and intent.kind is IntentKind.DOWNLOAD
+                    ],
+                ),
+                *await self._moves_told([intent for intent in intents if intent.id in arrivals], arrivals),
+            ],
         )
         await self.store.intents.close(list(arrivals))
         lost = [intent.id for intent in intents if intent.id not in arrivals]
         await self.store.intents.close(lost, remember=False)
-        self.log.info(
-            "downloads.recovered", mailbox=record.name, found=len(arrivals), fetched_again=len(lost)
-        )
+        self.log.info("arrivals.recovered", mailbox=record.name, found=len(arrivals), fetched_again=len(lost))
 
     async def _arrival_in_place(
         self, records: Mapping[MailboxName, MailboxRecord], record: MailboxRecord, intent: Intent
     ) -> Arrival | None:
         """The row of a file that was published before the crash, its octets proved; None where there is no such file.
 
-        A person may have moved it meanwhile: it is confirmed where it was meant to be, and the pass sees the move.
+        A person may have moved it meanwhile: it is confirmed where it was meant to be, and the pass sees the move. A
+        file that was to follow a move and lies elsewhere has not followed: its row is still that of the old place.
         """
         found = await self.tree.find(intent.maildir_name, [record.directory])
         for other in records.values():
-            if found is not None:
+            if found is not None or intent.kind is IntentKind.MOVE:
                 break
             if other.name != record.name:
                 try:
@@ -153,6 +164,17 @@ class LocalRecovery:
             content=facts[0].content,
             internal_date=intent.internal_date,
         )
+
+    async def _moves_told(self, intents: Sequence[Intent], arrivals: Mapping[int, Arrival]) -> list[NewEvent]:
+        """What the pass that was stopped would have said of the moves."""
+        moves = [intent for intent in intents if intent.kind is IntentKind.MOVE]
+        before = await self.store.messages.get_many([intent.message_id for intent in moves]) if moves else {}
+        return [
+            event
+            for intent in moves
+            if intent.message_id in before
+            for event in followed_events(intent, before[intent.message_id], arrivals[intent.id].flags)
+        ]
 
     def _announcements(
         self, record: MailboxRecord, validity: UidValidity, arrivals: Sequence[Arrival]

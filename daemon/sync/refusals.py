@@ -1,4 +1,4 @@
-"""What a server would not do, and when to ask again: nothing that was refused is repeated in every pass.
+"""What a server, or a disk, would not do, and when to ask again: nothing that was refused is repeated in every pass.
 
 Kept in memory, so that a restart asks at once (faults.md S28).
 """
@@ -18,6 +18,7 @@ class Asked(StrEnum):
     MOVE = "move"
     FLAGS = "flags"
     DELETION = "deletion"
+    FOLLOW = "follow"
 
 
 class Refusals:

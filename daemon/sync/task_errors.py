@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from daemon.model.errors import MailError
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -24,14 +27,14 @@ def one_error() -> Iterator[None]:
         raise leaves[0] from group
 
 
-async def to_its_end(work: Coroutine[None, None, None]) -> None:
-    """Run short work whole: a cancellation that comes meanwhile is raised when the work is done, and not before.
+async def to_its_end(work: Coroutine[None, None, T]) -> T:
+    """What short work gives, done whole: a cancellation that comes meanwhile is raised when the work is done, and not before.
 
     For steps whose middle is worse than either end; only for work that ends by itself within moments.
     """
     task = asyncio.ensure_future(work)
     try:
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         if not task.done():
             await asyncio.wait([task])

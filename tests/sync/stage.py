@@ -72,6 +72,18 @@ class Stage:
             for at, octets in enumerate(letters)
         ]
 
+    def move(self, uid: int, source: str, target: str, *, flags=None) -> int:
+        """What another client does: the same octets, date and flags in another mailbox; the UID there."""
+        message = self.box(source).messages[uid]
+        box = self.user.find(target) or self.user.create(target)
+        there = box.deliver(
+            message.octets,
+            internal_date=message.internal_date,
+            flags=message.flags if flags is None else frozenset(flags),
+        )
+        self.box(source).expunge([uid])
+        return there
+
     def trash(self) -> None:
         self.user.create("Trash", special_use=SpecialUse.TRASH)
 

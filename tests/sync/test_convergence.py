@@ -221,9 +221,10 @@ class History:
 
     def expunge_there(self) -> None:
         one = self.pick("there")
-        if one is not None:
-            self.server.expunge([self.uids[one.mailbox].pop(one.octets)], one.mailbox)
-            self.placed.remove(one)
+        if one is None or (self.is_ambiguous(one) and set(one.before) != one.flags):
+            return  # with a copy of it made in this round it is a move, and what was flagged meanwhile goes along
+        self.server.expunge([self.uids[one.mailbox].pop(one.octets)], one.mailbox)
+        self.placed.remove(one)
 
     def move_there(self) -> None:
         self._place_there(is_move=True)

@@ -108,6 +108,7 @@ def meanwhile_there(stage) -> None:
     stage.deliver(letter(20), letter(21))
     stage.box().set_flags(1, frozenset({FLAGGED}))
     stage.box().expunge([2])
+    stage.move(8, "INBOX", "Archive", flags={SEEN})
 
 
 async def meanwhile_here(bridge, ids) -> None:
@@ -118,6 +119,8 @@ async def meanwhile_here(bridge, ids) -> None:
     files[letter(3)].unlink()
     moved = files[letter(4)]
     moved.rename(root / ".Archive" / "cur" / f"{moved.name.partition(':')[0]}:2,S")
+    followed = files[letter(7)]
+    followed.rename(root / "cur" / f"{followed.name.partition(':')[0]}:2,F")
     put(bridge, "50.me", letter(50), letters="F")
     await ask(bridge, ids["letter 5"])
     await ask(bridge, ids["letter 6"], kind=OperationKind.FLAGS, add={FLAGGED})
@@ -152,7 +155,7 @@ async def run(case: Case, template: Path, path: Path, ids, last: int | None) -> 
 
 async def check(case: Case, bridge, stage, ids) -> None:
     there = {sha(message.octets): message.flags for message in stage.box().messages.values()}
-    living = {letter(number) for number in (0, 2, 6, 7, 20, 21, 50)}
+    living = {letter(number) for number in (0, 2, 6, 20, 21, 50)}
     marked = {sha(letter(number)) for number in (3, 5)} if case.rule is DeleteRule.MARK else set()
     assert set(there) == {sha(octets) for octets in living} | marked
     assert len(stage.box().messages) == len(there), "nothing twice"
@@ -161,14 +164,17 @@ async def check(case: Case, bridge, stage, ids) -> None:
     assert there[sha(letter(2))] == {ANSWERED, SEEN}
     assert there[sha(letter(6))] == {FLAGGED}
     assert there[sha(letter(50))] == {FLAGGED}
-    assert stage.there("Archive") == [sha(letter(4))]
+    archived = sorted(map(sha, map(letter, (4, 7))))
+    assert stage.there("Archive") == archived
+    kept = {sha(message.octets): message.flags for message in stage.box("Archive").messages.values()}
+    assert kept[sha(letter(7))] == {FLAGGED, SEEN}, "both sides' flags"
     assert sum(one in stage.there("Trash") for one in map(sha, map(letter, (3, 5)))) == (
         2 if case.rule is DeleteRule.TRASH else 0
     )
     assert await bridge.digests() == sorted(map(sha, living))
-    assert await bridge.digests("Archive") == [sha(letter(4))]
+    assert await bridge.digests("Archive") == archived
     known = {one.content.envelope.subject: one for one in await messages(bridge)}
-    for subject in ("letter 0", "letter 2", "letter 4", "letter 6"):
+    for subject in ("letter 0", "letter 2", "letter 4", "letter 6", "letter 7"):
         assert known[subject].id == ids[subject], "the same message all along"
     states = [entry.state for entry in await entries(bridge)]
     assert states.count(BaseState.MARKED) == len(marked)
@@ -177,7 +183,7 @@ async def check(case: Case, bridge, stage, ids) -> None:
     in_trash = 2 if case.rule is DeleteRule.TRASH else 0
     assert {name: news.count(name) for name in NEWS} == {
         EventName.MESSAGE_NEW: 3 + in_trash,
-        EventName.MESSAGE_MOVED: 1,
+        EventName.MESSAGE_MOVED: 2,
         EventName.MESSAGE_DELETED: 3,
         EventName.OP_APPLIED: 2,
     }

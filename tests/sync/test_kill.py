@@ -94,6 +94,48 @@ async def test_kill_during_upload_sends_nothing_twice_and_loses_nothing(mailbag,
             assert await bridge.digests(mailbox) == there
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_kill_while_files_follow_a_move_loses_doubles_and_fetches_nothing(mailbag, tmp_path):
+    rng = random.Random(SEED + 2)
+    print(f"MAILSYNCD_SEED={SEED}")
+    kills = rounds = 0
+    while kills < KILLS // 2:
+        rounds += 1
+        here, there = f"From {rounds}", f"To {rounds}"
+        mailbag.fill(here, corpus.messages(400, seed=rounds, smallest=500, largest=9_000))
+        mailbag.fill(there, [])
+        store = tmp_path / f"store{rounds}"
+        async with WireProxy(mailbag.server.imap_port) as proxy:
+            settings = settings_for(
+                mailbag, mailboxes=(here, there), port=proxy.port, tls=Tls.NONE, ca_file=None
+            )
+            async with open_bridge(store, mailbag, settings=settings) as bridge:
+                await bridge.sync()
+                before = await bridge.store.base.load(ACCOUNT, MailboxName(here))
+            with server_side(mailbag) as server:
+                digests = server.digests(here)
+                server.imap.uid("COPY", "1:*", f'"{there}"')
+                server.expunge(server.uids(here), here)
+            proxy.sessions.clear()
+            for _ in range(rng.randint(1, 5)):
+                child = start_sync(store, settings)
+                if not await ended_within(child, rng.uniform(0.3, 1.5)):
+                    child.kill()
+                    kills += 1
+                child.join()
+            async with open_bridge(store, mailbag, settings=settings) as bridge:
+                await bridge.sync()
+                assert (await bridge.sync()).is_quiet
+                assert await bridge.digests(there) == digests, "lost or twice"
+                assert await bridge.digests(here) == []
+                after = await bridge.store.base.load(ACCOUNT, MailboxName(there))
+                assert {one.message_id for one in after.entries} == {one.message_id for one in before.entries}
+            assert not [sha for one in proxy.sessions for sha in one.bodies_fetched()]
+        if rounds > 4 * KILLS:
+            break  # a machine too quick to be caught in the act
+
+
 async def ended_within(child, seconds: float) -> bool:
     """Whether the child ended by itself in that time; the proxy goes on meanwhile."""
     loop = asyncio.get_running_loop()

@@ -28,7 +28,7 @@ async def test_only_the_mailbox_that_changed_is_looked_at(stage):
         await asyncio.sleep(0.1)  # younger stamps could not tell the next change from the last
         await bridge.sync()
         sent = len(stage.line.commands)
-        stage.deliver(letter(2), mailbox="Lists")
+        stage.deliver(letter(2, "like none before"), mailbox="Lists")
         await bridge.run_pass()
         selected = [one for one in stage.line.commands[sent:] if one.startswith(b"SELECT")]
         assert len(selected) == 1

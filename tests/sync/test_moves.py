@@ -233,3 +233,61 @@ async def test_wish_for_flags_follows_the_message_that_is_moved(stage):
         assert (ended.state, ended.reason) == ("done", None)
         assert stage.flags_there("Archive") == {1: {SEEN, FLAGGED}}
         await agree(bridge, stage, "INBOX", "Archive")
+
+
+@pytest.mark.parametrize("target", [".Archive", "."])
+async def test_file_moved_under_another_name_is_known_by_its_octets(stage, target):
+    """Programs that rename what they save: one UID MOVE, or nothing at all within one mailbox; never an upload."""
+    async with stage.bridge() as bridge:
+        stage.deliver(letter(1), letter(2))
+        stage.user.create("Archive")
+        await bridge.sync()
+        name, path = min((await bridge.files()).items())
+        moved = {one.maildir_name: one.id for one in await messages(bridge)}[name]
+        path.rename(bridge.tree.root / target / "cur" / "77.other.name:2,F")
+        result = await bridge.sync()
+        assert (result.uploaded, result.downloaded, result.expunged_there) == (0, 0, 0)
+        assert stage.line.count(b"UID MOVE") == (target != ".")
+        mailbox = "INBOX" if target == "." else "Archive"
+        found = await bridge.store.messages.get(moved)
+        assert (found.mailbox, found.maildir_name, found.flags) == (mailbox, "77.other.name", {FLAGGED})
+        await agree(bridge, stage, "INBOX", "Archive")
+
+
+async def test_move_under_another_name_is_seen_by_a_pass_over_the_source_alone(stage):
+    async with stage.bridge() as bridge:
+        stage.deliver(letter(1), letter(2))
+        stage.user.create("Archive")
+        await bridge.sync()
+        path = min((await bridge.files()).values())
+        path.rename(bridge.tree.root / ".Archive" / "cur" / "77.other.name:2,")
+        result = await bridge.run_pass(only={"INBOX"})
+        assert (result.moved, result.uploaded, result.expunged_there) == (1, 0, 0)
+        await bridge.sync()
+        await agree(bridge, stage, "INBOX", "Archive")
+
+
+async def test_save_that_changes_the_octets_is_an_upload_and_a_deletion(stage):
+    """Mutt adds Content-Length and Lines to what it saves: without proof it is a new message (sync.md 9)."""
+    async with stage.bridge() as bridge:
+        stage.deliver(letter(1), letter(2))
+        stage.user.create("Archive")
+        await bridge.sync()
+        min((await bridge.files()).values()).unlink()
+        put(bridge, "77.other.name", letter(1) + b"\r\n", directory=".Archive", letters="S")
+        result = await bridge.sync()
+        assert (result.moved, result.uploaded, result.expunged_there) == (0, 1, 1)
+        await agree(bridge, stage, "INBOX", "Archive")
+
+
+async def test_without_uidplus_a_renamed_file_goes_up_and_the_old_message_is_marked(tmp_path):
+    async with open_stage(tmp_path, without=("UIDPLUS", "MOVE")) as stage, stage.bridge() as bridge:
+        stage.deliver(letter(1), letter(2))
+        stage.user.create("Archive")
+        await bridge.sync()
+        path = min((await bridge.files()).values())
+        path.rename(bridge.tree.root / ".Archive" / "cur" / "77.other.name:2,")
+        await bridge.sync()
+        assert len(stage.there("Archive")) == 1
+        assert sum("\\Deleted" in flags for flags in stage.flags_there().values()) == 1
+        assert (await bridge.sync()).is_quiet
