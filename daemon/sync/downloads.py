@@ -34,6 +34,7 @@ from daemon.store.maildir.tmpfile import StagedFile
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.actions import Download
+from daemon.sync.held_copies import HeldCopies
 from daemon.sync.tally import Tally
 from daemon.sync.task_errors import one_error, to_its_end
 
@@ -83,6 +84,7 @@ class Downloads:
         self._clock = clock
         self._log = log
         self._tally = tally
+        self.held = HeldCopies(account=account, store=store, tree=tree)
 
     async def run(
         self,
@@ -148,6 +150,7 @@ class Downloads:
                 content=file.content,
                 internal_date=entry.internal_date or int(self._clock.now()),
                 mod_seq=entry.mod_seq,
+                email_id=entry.email_id,
             )
             for (entry, file), name, message_id in zip(keep, names, ids, strict=True)
         ]
@@ -240,7 +243,8 @@ class _Run:
             raise lost
 
     async def _fetch_into(self, filling: "_Filling") -> None:
-        entries = self._entries
+        copied = await self._owner.held.copy(self._entries.values(), filling)
+        entries = {uid: entry for uid, entry in self._entries.items() if uid not in copied}
         sizes = {uid: entry.size or 0 for uid, entry in entries.items()}
 
         def sink_for(uid: Uid, size: int) -> Sink:
