@@ -24,7 +24,7 @@ from daemon.store.base import Arrival
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.actions import MoveRemote, message_of, uid_of
-from daemon.sync.file_facts import FileFacts, file_facts
+from daemon.sync.file_facts import FileFacts, readable_facts
 from daemon.sync.isolation import isolated
 from daemon.sync.refusals import Asked, Refusals
 from daemon.sync.selecting import same_validity, select_for_change
@@ -74,7 +74,9 @@ class Moves:
                 continue
             target = records[move.target]
             with isolated(target, self._tally, self._log):
-                for facts in await file_facts(self._tree, target.directory, [move.entry]):
+                for facts in await readable_facts(
+                    self._tree, target.directory, [move.entry], tally=self._tally, log=self._log
+                ):
                     if await self._is_same(move, facts):
                         routes[move.source, move.target].append((move, facts))
                     else:

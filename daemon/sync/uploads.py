@@ -26,7 +26,7 @@ from daemon.store.intents import NewIntent
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.downloads import new_message_event
-from daemon.sync.file_facts import FileFacts, file_facts
+from daemon.sync.file_facts import FileFacts, readable_facts
 from daemon.sync.plan import storable
 from daemon.sync.refusals import Asked, Refusals
 from daemon.sync.selecting import same_validity
@@ -81,7 +81,7 @@ class Uploads:
     async def _upload_group(
         self, client: ImapClient, record: MailboxRecord, entries: Sequence[LocalEntry]
     ) -> None:
-        files = await file_facts(self._tree, record.directory, entries)
+        files = await readable_facts(self._tree, record.directory, entries, tally=self._tally, log=self._log)
         if not files:
             return
         self._tally.expect(messages=len(files), octets=sum(file.content.wire_size for file in files))

@@ -4,6 +4,7 @@
     |- MessageGone     no file of that unique name in cur/ or new/                 never, message
     |- NameTaken       a file of that name exists already; nothing was touched     never, message
     |- OtherDisk       source and target are on two file systems: no rename leads there   never, message
+    |- FileUnreadable  the disk or its permissions do not give that one file       later, mailbox
 
 `StoreError.reason` is disk_full (ENOSPC, EDQUOT), store_readonly (EROFS, EACCES, EPERM) or store_io (all else).
 """
@@ -53,16 +54,22 @@ class OtherDisk(StoreError):
     default_reason = "other_disk"
 
 
-def store_error(exc: OSError, what: str) -> StoreError:
+class FileUnreadable(StoreError):
+    """One message file cannot be opened or read. What is known of its mailbox is incomplete until it can."""
+
+    blast = Blast.MAILBOX
+
+
+def store_error(exc: OSError, what: str, kind: type[StoreError] = StoreError) -> StoreError:
     """The StoreError for a failed system call; `what` says what was being done, without message text."""
     reason = _REASON_OF_ERRNO.get(exc.errno or 0, "store_io")
-    return StoreError(f"{what}: {exc.strerror or exc}", reason=reason, remedy=_REMEDY_OF_REASON[reason])
+    return kind(f"{what}: {exc.strerror or exc}", reason=reason, remedy=_REMEDY_OF_REASON[reason])
 
 
 @contextmanager
-def disk_errors(what: str) -> Iterator[None]:
-    """Within it, every OSError leaves as StoreError."""
+def disk_errors(what: str, kind: type[StoreError] = StoreError) -> Iterator[None]:
+    """Within it, every OSError leaves as StoreError, of this kind."""
     try:
         yield
     except OSError as exc:
-        raise store_error(exc, what) from exc
+        raise store_error(exc, what, kind) from exc

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from daemon.model.envelope import Content
-from daemon.model.errors import StoreError
 from daemon.model.ids import MaildirName
 from daemon.store.maildir import content, scan
-from daemon.store.maildir.errors import MessageGone, disk_errors
+from daemon.store.maildir.errors import FileUnreadable, MessageGone, disk_errors
 from daemon.store.maildir.folder import Folder
 from daemon.store.pools import Pools
 
@@ -38,9 +37,9 @@ def open_file(folder: Folder, name: MaildirName, path: str | None) -> int:
 
     Raises:
         MessageGone: It is in neither new/ nor cur/.
-        StoreError: It is no regular file, or the disk refuses.
+        FileUnreadable: It is no regular file, or the disk refuses.
     """
-    with disk_errors(f"cannot open {name}"):
+    with disk_errors(f"cannot open {name}", FileUnreadable):
         for number in range(_MAX_TRIES):
             if number or path is None:
                 path = _guess(folder, name) or scan.paths_of(folder, {name}).get(name)
@@ -54,7 +53,7 @@ def open_file(folder: Folder, name: MaildirName, path: str | None) -> int:
             if stat.S_ISREG(os.fstat(fd).st_mode):
                 return fd
             os.close(fd)
-            raise StoreError(f"{path} in {folder.directory} is no regular file")
+            raise FileUnreadable(f"{path} in {folder.directory} is no regular file")
     raise MessageGone(f"{name} is no longer in {folder.directory}")
 
 
@@ -62,7 +61,7 @@ def read_file(root: Path, directory: str, name: MaildirName, path: str | None) -
     """The file's octets, all in memory."""
     with Folder(root, directory) as folder:
         fd = open_file(folder, name, path)
-    with disk_errors(f"cannot read {name}"), os.fdopen(fd, "rb", buffering=0) as file:
+    with disk_errors(f"cannot read {name}", FileUnreadable), os.fdopen(fd, "rb", buffering=0) as file:
         return file.readall()
 
 
@@ -75,7 +74,7 @@ def content_of(
         for name, path in wanted:
             fd = open_file(folder, name, path)
             meter = content.ContentMeter()
-            with disk_errors(f"cannot read {name}"):
+            with disk_errors(f"cannot read {name}", FileUnreadable):
                 try:
                     while chunk := os.read(fd, content.CHUNK_BYTES):
                         meter.feed(chunk)
@@ -148,7 +147,7 @@ class _Reader:
                 if self._fd < 0:
                     with Folder(*self._where) as folder:
                         self._fd = open_file(folder, self._name, self._path)
-                with disk_errors(f"cannot read {self._name}"):
+                with disk_errors(f"cannot read {self._name}", FileUnreadable):
                     return self._stream.convert(os.read(self._fd, content.CHUNK_BYTES))
             finally:
                 self._close_if_over()
