@@ -5,11 +5,11 @@ that gets a message back later. Candidates share a size or a date with a file; e
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from daemon.model.envelope import Content
-from daemon.model.ids import AccountId, MaildirName, MessageId
+from daemon.model.ids import AccountId, MessageId
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.views import BaseState, BaseView, LocalEntry, RemoteEntry
 from daemon.net.imap.client import ImapClient
@@ -19,17 +19,24 @@ from daemon.sync.bodies import wire_digests
 from daemon.sync.local_scan import Listing
 from daemon.sync.reset import shared_base
 
-Adoptable = Mapping[bytes, tuple[MessageId, MaildirName]]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Orphan:
+class Orphan:
     """A file that was once on the server and has no partner there now."""
 
     message_id: MessageId
     entry: LocalEntry
     content: Content
     internal_date: int
+
+    def bound_to(self, message: RemoteEntry) -> Binding:
+        """The row of this file once it is that message; the true base is lost, so that both sides' flags count."""
+        agreed = shared_base(self.entry.flags, message.flags)
+        return self.message_id, message.uid, BaseState.SYNCED, agreed
+
+
+Adoptable = Mapping[bytes, Sequence[Orphan]]
+"""Files without a partner, by the digest of their wire form."""
 
 
 class Adoption:
@@ -57,35 +64,28 @@ class Adoption:
         if not suspects:
             return 0
         digests = await wire_digests(client, {uid: entry.size or 0 for uid, entry in suspects.items()})
-        by_digest: dict[bytes, list[_Orphan]] = defaultdict(list)
-        for orphan in orphans:
-            by_digest[orphan.content.wire_sha256].append(orphan)
-        bindings: list[Binding] = []
-        for uid in sorted(digests):
-            partners = by_digest.get(digests[uid])
-            if partners:
-                orphan = partners.pop(0)
-                agreed = shared_base(orphan.entry.flags, suspects[uid].flags)
-                bindings.append((orphan.message_id, uid, BaseState.SYNCED, agreed))
+        partners = {digest: list(equal) for digest, equal in _by_digest(orphans).items()}
+        bindings = [
+            partners[digests[uid]].pop(0).bound_to(suspects[uid])
+            for uid in sorted(digests)
+            if partners.get(digests[uid])
+        ]
         if bindings:
             await self._store.base.bind(self._account, record.name, record.uid_validity, bindings)
         return len(bindings)
 
     async def adoptable(self, base: BaseView, listing: Listing) -> Adoptable:
-        """The files that are left, by digest: for messages whose octets are seen only when they are fetched."""
-        return {
-            orphan.content.wire_sha256: (orphan.message_id, orphan.entry.maildir_name)
-            for orphan in await self._orphans(base, listing)
-        }
+        """The files that are left: for messages whose octets are seen only when they are fetched."""
+        return _by_digest(await self._orphans(base, listing))
 
-    async def _orphans(self, base: BaseView, listing: Listing) -> list[_Orphan]:
-        found: list[_Orphan] = []
+    async def _orphans(self, base: BaseView, listing: Listing) -> list[Orphan]:
+        found: list[Orphan] = []
         for row in base.entries:
             here = listing.entries.get(row.maildir_name) if row.maildir_name is not None else None
             if row.state is BaseState.UNMATCHED and row.message_id is not None and here is not None:
                 message = await self._store.messages.get(row.message_id)
                 found.append(
-                    _Orphan(
+                    Orphan(
                         message_id=row.message_id,
                         entry=here,
                         content=message.content,
@@ -93,3 +93,10 @@ class Adoption:
                     )
                 )
         return found
+
+
+def _by_digest(orphans: Iterable[Orphan]) -> dict[bytes, list[Orphan]]:
+    found: dict[bytes, list[Orphan]] = defaultdict(list)
+    for orphan in orphans:
+        found[orphan.content.wire_sha256].append(orphan)
+    return found

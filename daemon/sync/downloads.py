@@ -24,9 +24,9 @@ from daemon.model.operations import IntentKind
 from daemon.model.passes import PassResult
 from daemon.model.sink import Sink
 from daemon.model.uidset import UidSet
-from daemon.model.views import BaseState, RemoteEntry
+from daemon.model.views import RemoteEntry
 from daemon.net.imap.client import ImapClient
-from daemon.store.base import Arrival, Binding
+from daemon.store.base import Arrival
 from daemon.store.intents import NewIntent
 from daemon.store.maildir.delivery import Batch
 from daemon.store.maildir.sink import TmpSink
@@ -35,6 +35,7 @@ from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.actions import Download
 from daemon.sync.held_copies import HeldCopies
+from daemon.sync.adoption import Adoptable, Orphan
 from daemon.sync.tally import Tally
 from daemon.sync.task_errors import one_error, to_its_end
 
@@ -91,14 +92,15 @@ class Downloads:
         client: ImapClient,
         record: MailboxRecord,
         downloads: Sequence[Download],
-        adoptable: Mapping[bytes, tuple[MessageId, MaildirName]],
+        adoptable: Adoptable,
     ) -> None:
         """Every message stored, or recorded as failed with a time to try again.
 
-        `adoptable` has files without a partner by the digest of their wire form: a message with those octets is
-        bound to the file that is there instead of being stored beside it (sync.md 7).
+        A message with the octets of an `adoptable` file is bound to the file that is there instead of being stored
+        beside it, one to one (sync.md 7).
         """
-        run = _Run(self, client, record, downloads, dict(adoptable))
+        left = {digest: list(equal) for digest, equal in adoptable.items()}
+        run = _Run(self, client, record, downloads, left)
         await run.to_end()
 
     def open_batch(self, record: MailboxRecord) -> Batch:
@@ -108,7 +110,7 @@ class Downloads:
         self,
         record: MailboxRecord,
         staged: Sequence[tuple[RemoteEntry, StagedFile]],
-        adoptable: dict[bytes, tuple[MessageId, MaildirName]],
+        adoptable: Mapping[bytes, list[Orphan]],
         new_from: Uid | None,
     ) -> None:
         """Make one batch durable; see the module's order."""
@@ -116,12 +118,12 @@ class Downloads:
         assert validity is not None  # noqa: S101 - set before the first download
         keep: list[tuple[RemoteEntry, StagedFile]] = []
         for entry, file in staged:
-            found = adoptable.pop(file.content.wire_sha256, None)
-            if found is None:
+            equal = adoptable.get(file.content.wire_sha256)
+            if not equal:
                 keep.append((entry, file))
                 continue
-            binding: Binding = (found[0], entry.uid, BaseState.SYNCED, entry.flags)
-            await self._store.base.bind(self._account, record.name, validity, [binding])
+            await self._store.base.bind(self._account, record.name, validity, [equal.pop(0).bound_to(entry)])
+            self._tally.transferred(messages=1, octets=file.content.wire_size)
         if not keep:
             return
         files = [file for _, file in keep]
@@ -219,7 +221,7 @@ class _Run:
         client: ImapClient,
         record: MailboxRecord,
         downloads: Sequence[Download],
-        adoptable: dict[bytes, tuple[MessageId, MaildirName]],
+        adoptable: Mapping[bytes, list[Orphan]],
     ) -> None:
         self._owner = owner
         self._client = client

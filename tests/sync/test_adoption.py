@@ -96,3 +96,20 @@ async def test_file_whose_message_has_neither_its_size_nor_its_date_is_adopted_w
         await settled(bridge)
         assert len(await bridge.files()) == 1
         assert not any(one.is_unmatched for one in await messages(bridge))
+
+
+async def test_equal_files_are_each_adopted_when_fetched_and_keep_the_flags_of_both_sides(stage):
+    """Two files of the same octets, found only by their octets, each with a flag that the other side lacks."""
+    async with stage.bridge() as bridge:
+        await renumbered(bridge, stage, letter(1), letter(1))
+        for name, path in (await bridge.files()).items():
+            path.rename(path.parent.parent / "cur" / f"{name}:2,S")
+        box = stage.box()
+        for uid, message in list(box.messages.items()):
+            box.messages[uid] = dataclasses.replace(message, internal_date=5 + uid)
+            box.set_flags(uid, frozenset({FLAGGED}))
+        await settled(bridge)
+        assert len(await bridge.files()) == 2
+        assert not any(one.is_unmatched for one in await messages(bridge))
+        assert stage.flags_there() == {1: {SEEN, FLAGGED}, 2: {SEEN, FLAGGED}}
+        await agree(bridge, stage)
