@@ -27,7 +27,7 @@ from daemon.sync.isolation import isolated
 from daemon.sync.local_scan import Listing, LocalScan, absent_names, view_of
 from daemon.sync.missing import Proof, prove_missing
 from daemon.sync.plan import appeared_in, plan_mailbox
-from daemon.sync.remote_scan import scan_mailbox
+from daemon.sync.remote_scan import scan_mailbox, stays_selected
 from daemon.sync.reset import Rematch
 from daemon.sync.tally import Tally
 from daemon.sync.wishes import Wishes
@@ -302,8 +302,7 @@ class Look:
         self, client: ImapClient, record: MailboxRecord, base: BaseView, *, is_under_review: bool
     ) -> tuple[MailboxRecord, BaseView, RemoteView]:
         """The remote view, with record and base under its UIDVALIDITY; complete where marks cannot be trusted."""
-        before = client.selection
-        is_fresh = before is None or before.wire_name != record.wire_name
+        is_fresh = not stays_selected(client, record)
         try:
             remote = await scan_mailbox(client, _unmarked(record) if is_under_review else record, base)
         except UidValidityChanged:

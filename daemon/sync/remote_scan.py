@@ -33,10 +33,19 @@ async def scan_mailbox(client: ImapClient, record: MailboxRecord, base: BaseView
     return await _scan_all(client, record, base, selection)
 
 
+def stays_selected(client: ImapClient, record: MailboxRecord) -> bool:
+    """Whether this mailbox is scanned as it was selected some time ago, by what was heard since.
+
+    Without UNSELECT it is selected again: a full pass could not leave it, and what came meanwhile was never told.
+    """
+    current = client.selection
+    return current is not None and current.wire_name == record.wire_name and client.caps.has("UNSELECT")
+
+
 async def _selected(client: ImapClient, record: MailboxRecord) -> tuple[Selection, bool]:
     """The selection of this mailbox, and whether it was made just now with what QRESYNC has to say."""
     current = client.selection
-    if current is not None and current.wire_name == record.wire_name:
+    if current is not None and stays_selected(client, record):
         return current, False
     since = None
     if client.has_qresync and _has_marks(record):

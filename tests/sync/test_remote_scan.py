@@ -82,6 +82,20 @@ async def test_changes_while_the_mailbox_stays_selected_are_seen(any_stage):
         await agree(bridge, stage)
 
 
+@pytest.mark.parametrize("without", [("UNSELECT",), ("UNSELECT", "QRESYNC"), WAYS[3]])
+async def test_mail_that_came_while_the_mailbox_could_not_be_left_is_seen_by_the_next_pass(tmp_path, without):
+    async with open_stage(tmp_path, without=without) as stage, stage.bridge() as bridge:
+        stage.deliver(letter(1))
+        await bridge.sync()
+        client = await bridge.connect()
+        await client.select(b"INBOX")
+        stage.deliver(letter(2))
+        assert (await bridge.run_pass()).downloaded == 1
+        stage.deliver(letter(3))
+        assert (await bridge.run_pass(only={"INBOX"})).downloaded == 1
+        await agree(bridge, stage)
+
+
 async def test_marks_are_those_of_the_start(stage):
     """Sync.md 5: what comes during the scan must be seen by the next one."""
     async with stage.bridge() as bridge:
