@@ -193,7 +193,9 @@ class ImapSync:
             now=self._clock.now(),
         )
         lost = self._look.lost_directories
-        await self._holds.record([*guarded.held, *lost.values()], looked_at=[*seen, *lost, *remade])
+        # Where something is neither there nor proved to be gone, a look decides nothing.
+        decided = {name for name, one in seen.items() if not one.facts.undecided}
+        await self._holds.record([*guarded.held, *lost.values()], looked_at=[*decided, *lost, *remade])
         execution = Execution(
             settings=self._settings,
             store=self._store,
@@ -214,8 +216,8 @@ class ImapSync:
         self._owed = execution.owed
         if client.is_lost:  # by a file that changed under our hands: the rest was not even tried
             raise ConnectionLost("the line was given up during the pass")
-        await self._holds.spend(complete | remade)
-        await self._backups.reviewed(complete)
+        await self._holds.spend((complete & decided) | remade)
+        await self._backups.reviewed(complete & decided)
         if (
             only is None
             and complete.issuperset(record.name for record in work)

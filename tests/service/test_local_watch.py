@@ -11,6 +11,7 @@ import pytest
 import structlog
 from inotify_simple import INotify
 
+from daemon.model.events import EventName
 from daemon.model.ids import AccountId, MailboxName
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.states import AccountState as S
@@ -156,6 +157,37 @@ async def test_burst_of_renames_is_few_passes(open_watching, dovecot, tree, unti
     await rests(house)
     assert len(house.passes) - begun <= 10
     await on_server(lambda: all("\\Seen" in dovecot.flags_of(uid) for uid in (1, 100, 200)))
+
+
+async def test_loop_of_unlinks_is_held_after_fifty_however_many_passes_it_meets(
+    open_watching, dovecot, tree
+) -> None:
+    """Sync.md 13: `rm cur/*` is many small deletions to a watch; the window adds them up over the passes."""
+    count = 120
+    client = dovecot.open()
+    for number in range(count):
+        client.append("INBOX", "", None, b"Subject: %d\r\n\r\nbody\r\n" % number)
+    client.logout()
+    house = await open_watching()
+    begun = len(house.passes)
+    for number, file in enumerate(list((tree / "new").iterdir())):
+        file.unlink()
+        # A tree that changes without a pause proves nothing missing: a slow loop is what slips through in parts.
+        await asyncio.sleep(0.01 if number % 15 else 0.3)
+    await house.reaches(S.HELD)
+    assert len(house.passes) - begun > 2, "passes ran while the files went"
+    job = await house.control.request_sync("work", wait_seconds=20)
+    client = dovecot.open()
+    left = int(client.select("INBOX", readonly=True)[1][0])
+    client.logout()
+    assert count - 50 <= left < count
+    assert job.result.held == left
+    [held] = house.control.held_deletions("work")
+    assert (held.mailbox, held.count) == ("INBOX", left)
+    status = house.control.account_status("work")
+    assert (status.state, status.reason) == (S.HELD, "deletion_held")
+    told = await house.store.events.since(None, limit=1000, types=[EventName.DELETION_HELD])
+    assert [(event.mailbox, event.data["side"]) for event in told] == [("INBOX", "there")]
 
 
 async def test_excluded_mailbox_is_not_looked_at(open_watching, dovecot, tree) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,6 +124,25 @@ def put(
     path.write_bytes(octets)
     os.utime(path, (NOON, NOON))
     return path
+
+
+@contextlib.contextmanager
+def restless(directory: Path):
+    """Another program changes the directory all the time, so that no listing of it proves anything missing."""
+    is_over = threading.Event()
+
+    def change() -> None:
+        while not is_over.is_set():
+            (directory / ".busy").touch()
+            (directory / ".busy").unlink()
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 async def messages(bridge: Bridge, mailbox: str | None = None):

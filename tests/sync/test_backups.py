@@ -7,7 +7,7 @@ import pytest
 from daemon.model.errors import StoreError
 from daemon.model.events import EventName
 from daemon.model.flags import SEEN
-from tests.sync.stage import agree, events, letter, messages, put, sha
+from tests.sync.stage import agree, events, letter, messages, put, restless, sha
 
 
 def keep(stage, name, *parts):
@@ -87,6 +87,18 @@ async def test_whole_store_restored_follows_the_server(stage):
         assert (result.expunged_there, result.uploaded) == (0, 0)
         assert stage.there() == there == await bridge.digests()
         await agree(bridge, stage)
+
+
+async def test_review_outlives_a_pass_over_a_tree_too_restless_to_be_read(stage):
+    """Not seen in a listing that proves nothing: it must not count as looked at."""
+    there = await lived(stage, TREE, 30)
+    put_back(stage, "backup", *TREE)
+    async with stage.bridge() as bridge:
+        with restless(bridge.tree.root / "cur"):
+            assert (await bridge.run_pass()).expunged_there == 0
+        assert (await bridge.sync()).expunged_there == 0
+        assert stage.there() == there
+        assert len(await bridge.digests()) == len(there) + 1
 
 
 async def test_review_outlives_a_pass_that_fails_and_a_restart(stage):

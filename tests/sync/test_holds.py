@@ -6,7 +6,7 @@ from daemon.model.errors import ConnectionLost, StoreForeign
 from daemon.model.events import EventName
 from daemon.sync.guard import DIRECTORY_LOST, DeletionBreaker, HeldDeletions, Side
 from daemon.sync.holds import Holds
-from tests.sync.stage import INBOX, agree, events, letter
+from tests.sync.stage import INBOX, agree, events, letter, restless
 
 LISTS = "Lists"
 
@@ -63,6 +63,26 @@ async def held_there(bridge, stage, count=60):
     for path in (await bridge.files()).values():
         path.unlink()
     assert (await bridge.sync()).held == count
+
+
+async def test_hold_stays_while_the_tree_is_too_restless_to_be_read(stage):
+    """Not seen and not proved missing is no reason that has gone."""
+    async with stage.bridge() as bridge:
+        await held_there(bridge, stage)
+        with restless(bridge.tree.root / "cur"):
+            assert (await bridge.run_pass()).held == 60
+        assert (await bridge.run_pass()).held == 60
+        assert len(await events(bridge, EventName.DELETION_HELD)) == 1
+
+
+async def test_approval_is_not_spent_by_a_pass_over_a_restless_tree(stage):
+    async with stage.bridge() as bridge:
+        await held_there(bridge, stage)
+        await bridge.engine.approve(INBOX)
+        with restless(bridge.tree.root / "cur"):
+            assert (await bridge.run_pass()).expunged_there == 0
+        assert (await bridge.sync()).expunged_there == 60
+        await agree(bridge, stage)
 
 
 async def test_approval_is_not_spent_by_a_pass_that_loses_its_line(stage):
