@@ -3,6 +3,8 @@ r"""Flags: system flags, keywords, and the Maildir letters of the former.
 A flag is a system flag (`\Seen`), written with its backslash in the field's spelling, or a keyword without one
 (RFC 9051 §2.3.2). `\Recent` and `\*` are never kept. Maildir letters: D draft, F flagged, P passed (the keyword
 `$Forwarded`), R replied, S seen, T trashed.
+
+Keywords compare without case (RFC 5788): each side writes one in a spelling of its own, which is no difference.
 """
 
 from collections.abc import Iterable
@@ -43,6 +45,14 @@ def normalise_flags(raw: Iterable[str]) -> FlagSet:
     return frozenset(
         _CANONICAL.get(text.lower(), Flag(text)) for text in raw if text and text.lower() not in _NEVER_KEPT
     )
+
+
+def in_spelling_of(flags: FlagSet, known: FlagSet) -> FlagSet:
+    """The same flags; those that `known` has in another spelling are written as they are there."""
+    if flags <= known or flags <= LETTER_FLAGS:
+        return flags
+    spelling = {flag.lower(): flag for flag in known}
+    return frozenset(spelling.get(flag.lower(), flag) for flag in flags)
 
 
 def is_valid_flag(text: str) -> bool:

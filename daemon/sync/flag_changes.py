@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from daemon.model.clock import Clock
 from daemon.model.errors import Blast, StoreError
 from daemon.model.events import EventName, NewEvent
-from daemon.model.flags import FlagSet
+from daemon.model.flags import FlagSet, in_spelling_of
 from daemon.model.ids import AccountId, MessageId, Uid
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.operations import OperationKind
@@ -107,7 +107,8 @@ class FlagChanges:
             operation = self._wishes.pending.get(message_id)
             if operation is None or operation.kind is not OperationKind.FLAGS:
                 continue
-            unmet = (operation.add - flags) | (operation.remove & flags)
+            add, remove = (in_spelling_of(wish, flags) for wish in (operation.add, operation.remove))
+            unmet = (add - flags) | (remove & flags)
             if not unmet:
                 await self._wishes.applied(message_id)
             elif remote.is_read_only:
@@ -157,6 +158,7 @@ class FlagChanges:
                         continue  # gone meanwhile, or the server does not say: it said OK
                     missed = (add, remove)
                 else:
+                    flags = in_spelling_of(flags, add | remove)
                     missed = (add - flags, remove & flags)
                 if any(missed):
                     undone[uid] = missed
@@ -213,7 +215,8 @@ class FlagChanges:
                         raise result
                     self._log.info("file.not_renamed", mailbox=record.name, reason=result.reason)
                     continue
-                shown[message_of(difference.base)] = result.flags | difference.merged
+                in_file = in_spelling_of(result.flags, difference.merged)
+                shown[message_of(difference.base)] = in_file | difference.merged
         return shown
 
 

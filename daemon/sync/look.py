@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
 from daemon.model.errors import NotFound, StoreForeign, UidValidityChanged
-from daemon.model.flags import LETTER_FLAGS
+from daemon.model.flags import LETTER_FLAGS, in_spelling_of
 from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId
 from daemon.model.mailbox import MailboxRecord, RemoteMailbox
 from daemon.model.views import BaseState, BaseView, RemoteView
@@ -360,7 +360,11 @@ def _with_flags_of_files(base: BaseView, listing: Listing) -> BaseView:
         entries=tuple(
             entry
             if (here := listing.entries.get(entry.maildir_name or MaildirName(""))) is None
-            else replace(entry, flags=here.flags | (entry.flags - LETTER_FLAGS - listing.lettered_keywords))
+            else replace(
+                entry,
+                flags=here.flags
+                | (entry.flags - LETTER_FLAGS - in_spelling_of(listing.lettered_keywords, entry.flags)),
+            )
             for entry in base.entries
         ),
     )

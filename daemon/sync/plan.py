@@ -11,7 +11,14 @@ proved missing is left alone (sync.md 8, 9, 10, 12, 16, 20, 27).
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from daemon.model.flags import DELETED, LETTER_FLAGS, NO_FLAGS, Flag, FlagSet, is_valid_flag
+from daemon.model.flags import (
+    DELETED,
+    LETTER_FLAGS,
+    NO_FLAGS,
+    FlagSet,
+    in_spelling_of,
+    is_valid_flag,
+)
 from daemon.model.ids import MailboxName, MaildirName, MessageId, Uid
 from daemon.model.views import BaseEntry, BaseState, BaseView, LocalEntry, LocalView, RemoteEntry, RemoteView
 from daemon.sync.actions import (
@@ -231,12 +238,13 @@ def _compare_flags(entry: BaseEntry, local: LocalView, remote: RemoteView) -> Fl
     """The difference of one message's flags, or None where nothing is to be done."""
     here = local.entries[file_of(entry)]
     there = remote.changed.get(uid_of(entry))
-    shown = _shown(here, entry.flags, local)
-    local_flags = _with_wishes(shown, entry, local)
     remote_flags = entry.flags if there is None else there.flags
-    if shown == local_flags == entry.flags == remote_flags:
+    base_flags = in_spelling_of(entry.flags, remote_flags)
+    shown = in_spelling_of(_shown(here, base_flags, local), base_flags | remote_flags)
+    local_flags = _with_wishes(shown, entry, local, known=base_flags | remote_flags)
+    if shown == local_flags == base_flags == remote_flags:
         return None
-    merged = merge_flags(entry.flags, local_flags, remote_flags)
+    merged = merge_flags(base_flags, local_flags, remote_flags)
     kept = storable(merged | remote_flags, remote)
     push_add = (merged - remote_flags) & kept
     push_remove = (remote_flags - merged) & kept
@@ -249,7 +257,7 @@ def _compare_flags(entry: BaseEntry, local: LocalView, remote: RemoteView) -> Fl
     if remote.is_read_only:
         push_add = push_remove = NO_FLAGS
         settled = remote_flags
-    if not (push_add or push_remove or local_add or local_remove) and settled == entry.flags:
+    if not (push_add or push_remove or local_add or local_remove) and settled == base_flags:
         return None
     return FlagDifference(
         base=entry,
@@ -267,26 +275,28 @@ def flags_after_move(base: BaseEntry, here: LocalEntry, local: LocalView, remote
 
     `local` is the mailbox where the file lies. Wishes for flags are in it already, as if the file showed them.
     """
-    return merge_flags(base.flags, _with_wishes(_shown(here, base.flags, local), base, local), remote)
+    base_flags = in_spelling_of(base.flags, remote)
+    known = base_flags | remote
+    shown = in_spelling_of(_shown(here, base_flags, local), known)
+    return merge_flags(base_flags, _with_wishes(shown, base, local, known=known), remote)
 
 
 def _shown(here: LocalEntry, base: FlagSet, local: LocalView) -> FlagSet:
     """The file's flags, with base's word for keywords that this file cannot show (sync.md 27)."""
     if here.maildir_name in local.unexplained:
         return here.flags | (base - LETTER_FLAGS)
-    return here.flags | frozenset(flag for flag in base - here.flags if not _has_letter(flag, local))
+    keywords = base - LETTER_FLAGS
+    return here.flags | (
+        keywords - in_spelling_of(local.lettered_keywords, keywords) if keywords else NO_FLAGS
+    )
 
 
-def _with_wishes(shown: FlagSet, entry: BaseEntry, local: LocalView) -> FlagSet:
+def _with_wishes(shown: FlagSet, entry: BaseEntry, local: LocalView, *, known: FlagSet = NO_FLAGS) -> FlagSet:
     """The file's flags with what was asked for over the API laid over them (sync.md 16)."""
     if entry.message_id is None or entry.message_id not in local.wished:
         return shown
-    add, remove = local.wished[entry.message_id]
+    add, remove = (in_spelling_of(wish, shown | known) for wish in local.wished[entry.message_id])
     return (shown | add) - remove
-
-
-def _has_letter(flag: Flag, local: LocalView) -> bool:
-    return flag in LETTER_FLAGS or flag in local.lettered_keywords
 
 
 def storable(flags: FlagSet, remote: RemoteView) -> FlagSet:
@@ -294,10 +304,11 @@ def storable(flags: FlagSet, remote: RemoteView) -> FlagSet:
     allowed = frozenset(flag for flag in flags if is_valid_flag(flag))
     if remote.permanent_flags is None:
         return allowed
+    kept = in_spelling_of(remote.permanent_flags, allowed)
     return frozenset(
         flag
         for flag in allowed
-        if flag in remote.permanent_flags or (remote.accepts_new_keywords and not flag.startswith("\\"))
+        if flag in kept or (remote.accepts_new_keywords and not flag.startswith("\\"))
     )
 
 

@@ -6,6 +6,7 @@ from daemon.model.flags import (
     FLAG_OF_LETTER,
     FORWARDED,
     SEEN,
+    in_spelling_of,
     is_valid_flag,
     normalise_flags,
     split_keywords,
@@ -26,6 +27,15 @@ def test_letters_are_the_six_of_maildir():
 
 def test_keywords_are_told_from_flags_with_a_letter():
     assert split_keywords(frozenset({SEEN, FORWARDED, "work"})) == ({SEEN, FORWARDED}, {"work"})
+
+
+def test_keywords_take_the_spelling_that_is_known():
+    assert in_spelling_of(frozenset({SEEN, "Work", "home"}), frozenset({"wORK", "other"})) == {
+        SEEN,
+        "wORK",
+        "home",
+    }
+    assert in_spelling_of(frozenset({"Work", "work"}), frozenset({"WORK"})) == {"WORK"}
 
 
 @pytest.mark.parametrize("text", ["\\Seen", "\\answered", "$Junk", "work", "a-b.c"])

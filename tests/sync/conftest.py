@@ -1,13 +1,12 @@
 """A stage with everything, and a way to others with less."""
 
-import os
-import pwd
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.dovecot import temporary_home
+from tests.support.lowly import as_lowly_user
 from tests.sync.stage import Stage, open_stage
 
 
@@ -21,15 +20,8 @@ async def stage(tmp_path) -> AsyncIterator[Stage]:
 @pytest.fixture
 def lowly_path() -> Iterator[Path]:
     """A directory of an unprivileged user, whom permissions stop; the test runs as that user."""
-    with temporary_home() as home:
-        ours = os.geteuid()
-        lowly = ours or pwd.getpwnam("nobody").pw_uid
-        os.chown(home, lowly, -1)
-        os.seteuid(lowly)
-        try:
-            yield home
-        finally:
-            os.seteuid(ours)
+    with temporary_home() as home, as_lowly_user(home):
+        yield home
 
 
 @pytest.fixture

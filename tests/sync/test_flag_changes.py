@@ -194,6 +194,23 @@ async def test_keywords_beyond_the_letters_are_kept_on_both_sides(stage):
         await agree(bridge, stage)
 
 
+async def test_wish_in_another_spelling_is_carried_out_and_shown_once(stage):
+    async with stage.bridge() as bridge:
+        message, _ = await one(bridge, stage, flags={WORK})
+        other = Flag(WORK.swapcase())
+        added = await ask(bridge, message.id, OperationKind.FLAGS, add={other, FLAGGED})
+        await bridge.sync()
+        assert (await bridge.store.operations.get(added.id)).state == "done"
+        assert stage.flags_there() == {1: {WORK, FLAGGED}}
+        (message,) = await messages(bridge)
+        assert message.flags == {WORK, FLAGGED}
+        removed = await ask(bridge, message.id, OperationKind.FLAGS, remove={other})
+        await bridge.sync()
+        assert (await bridge.store.operations.get(removed.id)).state == "done"
+        assert stage.flags_there() == {1: {FLAGGED}}
+        await agree(bridge, stage)
+
+
 async def test_file_renamed_between_listing_and_change_is_merged(stage):
     """Sync.md 6: one rename from the exact name last seen, else look up and merge again."""
     async with stage.bridge() as bridge:

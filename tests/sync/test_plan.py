@@ -279,6 +279,28 @@ class TestFlags:
         (difference,) = facts_of(base(entry), lettered, remote()).flags
         assert difference.push_remove == {KEYWORD}
 
+    @pytest.mark.parametrize("there", [{"WORK"}, None])
+    def test_spelling_is_no_difference(self, there):
+        """RFC 5788: keywords compare without case; a removal of one spelling would take the other along."""
+        assert KEYWORD == "work"
+        spelt = frozenset({Flag("Work")})
+        lettered = local({"a": spelt}, lettered_keywords=spelt)
+        view = remote({1: there} if there else {})
+        assert is_quiet(facts_of(base(base_entry(flags={KEYWORD})), lettered, view))
+        (difference,) = facts_of(
+            base(base_entry(flags={KEYWORD})), local({"a": ()}, lettered_keywords=spelt), view
+        ).flags
+        assert difference.push_remove == (there or {KEYWORD})
+        wished = local({"a": ()}, wished={"m1": (frozenset({Flag("wOrK")}), NO_FLAGS)})
+        (difference,) = facts_of(base(base_entry()), wished, remote({1: {"WORK"}})).flags
+        assert (difference.merged, difference.push_add) == ({"WORK"}, NO_FLAGS)
+
+    def test_kept_keyword_in_another_spelling_is_pushed(self):
+        view = remote({1: ()}, permanent_flags=frozenset({Flag("WORK")}), accepts_new_keywords=False)
+        with_letter = local({"a": {KEYWORD}}, lettered_keywords=frozenset({KEYWORD}))
+        (difference,) = facts_of(base(base_entry()), with_letter, view).flags
+        assert difference.push_add == {KEYWORD}
+
     def test_keyword_the_server_does_not_keep_is_not_pushed_and_does_not_loop(self):
         view = remote({1: ()}, permanent_flags=frozenset({SEEN}), accepts_new_keywords=False)
         with_letter = local({"a": {KEYWORD}}, lettered_keywords=frozenset({KEYWORD}))

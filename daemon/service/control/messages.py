@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from daemon.model.clock import Clock
 from daemon.model.errors import InvalidRequest, NotFound
-from daemon.model.flags import FlagSet, is_valid_flag, normalise_flags
+from daemon.model.flags import FlagSet, in_spelling_of, is_valid_flag, normalise_flags
 from daemon.model.ids import AccountId, MessageId, OperationId, is_hex_id, new_operation_id
 from daemon.model.message import Message, MessagePage, MessageQuery
 from daemon.model.operations import Operation, OperationKind, OperationState
@@ -85,6 +85,7 @@ class MessagesControl:
         """The durable wish, the file renamed, the account woken."""
         add, remove = _valid_change(add, remove)
         message = await self.get_message(message_id)
+        add, remove = (in_spelling_of(wish, message.flags) for wish in (add, remove))
         operation = await self._ask(message, OperationKind.FLAGS, add=add, remove=remove)
         if operation.kind is OperationKind.FLAGS and operation.state is OperationState.PENDING:
             await put_on_file(self._tree_of(message), message, operation)
@@ -170,7 +171,7 @@ def _valid_change(add: FlagSet, remove: FlagSet) -> tuple[FlagSet, FlagSet]:
                 remedy=r"use \Seen, \Answered, \Flagged, \Deleted, \Draft or a keyword without spaces",
             )
     added, removed = normalise_flags(add), normalise_flags(remove)
-    if added & removed:
+    if added & in_spelling_of(removed, added):
         raise InvalidRequest("a flag cannot be added and removed at once", reason="flags_contradict")
     if not added and not removed:
         raise InvalidRequest("there is no flag to add or remove", reason="flags_empty")

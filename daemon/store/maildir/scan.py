@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
-from daemon.model.flags import LETTER_FLAGS, FlagSet
+from daemon.model.flags import FlagSet
 from daemon.model.ids import MaildirName
 from daemon.model.views import LocalEntry
 from daemon.store.maildir import names
@@ -82,14 +82,6 @@ class Scan:
     duplicates: tuple[Twin, ...] = ()
     keywords: FlagSet = frozenset()
     unknown_letters: frozenset[MaildirName] = frozenset()
-
-    def flags_against(self, name: MaildirName, base: FlagSet) -> FlagSet:
-        """Flags of a file with those of `base` added whose absence is no change (sync.md 27): keywords that have no
-        letter here, and every keyword while the file has letters that nobody can explain.
-        """
-        flags = self.entries[name].flags
-        unseen = base - LETTER_FLAGS
-        return flags | (unseen if name in self.unknown_letters else unseen - self.keywords)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,17 +136,6 @@ async def test_map_that_grew_meanwhile_is_read_again(garden):
     assert (await garden.tree.scan(".")).entries["a"].flags == {WORK}
 
 
-async def test_keyword_that_cannot_be_seen_is_not_missing(garden):
-    """sync.md 27: no letter, no absence."""
-    (garden.root / "dovecot-keywords").write_text("0 Work\n")
-    garden.put("cur/a:2,S")
-    garden.put("cur/b:2,Sz")
-    found = await garden.tree.scan(".")
-    base = frozenset({SEEN, FLAGGED, WORK, Flag("Late")})
-    assert found.flags_against(MaildirName("a"), base) == {SEEN, Flag("Late")}
-    assert found.flags_against(MaildirName("b"), base) == {SEEN, WORK, Flag("Late")}
-
-
 async def test_equal_stamps_prove_that_nothing_changed(garden):
     time.sleep(0.03)
     before = await garden.tree.stamp(".")
