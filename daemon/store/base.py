@@ -4,7 +4,7 @@ Each call is one index transaction, and each may be repeated: a pass that was ki
 again and changes nothing. Planning, files and servers are elsewhere; nothing here decides what is right.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from daemon.model.events import NewEvent
 from daemon.model.flags import FlagSet
 from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId, ModSeq, Uid, UidValidity
 from daemon.model.views import BaseEntry, BaseState, BaseView
+from daemon.store import absent_uids
 from daemon.store.arrivals import Arrival, ArrivalWriter
 from daemon.store.encoding import (
     chunks,
@@ -22,7 +23,6 @@ from daemon.store.encoding import (
     from_ms,
     id_from_bytes,
     id_to_bytes,
-    to_ms,
 )
 from daemon.store.mailboxes import find_mailbox, require_mailbox
 from daemon.store.message_rows import remove_messages, set_flags
@@ -137,29 +137,25 @@ class BaseRoom:
         retry_at: float | None,
     ) -> None:
         """Note that a UID could not be fetched; a UID whose message is here stays as it is."""
-        values = {
-            "state": BaseState.FAILED.value,
-            "flags": flags_to_text(flags),
-            "reason": reason,
-            "retry_at_ms": to_ms(retry_at) if retry_at is not None else None,
-        }
 
         def work(tx: IndexTx) -> None:
             mailbox_id = require_mailbox(tx.connection, account, mailbox)
-            at_uid = (
-                PLACEMENT.c.mailbox_id == mailbox_id,
-                PLACEMENT.c.uid_validity == uid_validity,
-                PLACEMENT.c.uid == uid,
-            )
-            row = tx.connection.execute(select(PLACEMENT.c.id, PLACEMENT.c.state).where(*at_uid)).first()
-            if row is None:
-                tx.connection.execute(
-                    insert(PLACEMENT).values(
-                        mailbox_id=mailbox_id, uid_validity=uid_validity, uid=uid, **values
-                    )
-                )
-            elif row.state == BaseState.FAILED.value:
-                tx.connection.execute(update(PLACEMENT).where(PLACEMENT.c.id == row.id).values(values))
+            absent_uids.put_failed(tx, mailbox_id, uid_validity, uid, flags, reason, retry_at)
+
+        await self._writer.index(work)
+
+    async def record_marked(
+        self,
+        account: AccountId,
+        mailbox: MailboxName,
+        uid_validity: UidValidity,
+        marked: Mapping[Uid, FlagSet],
+    ) -> None:
+        """Note that these UIDs are absent here by decision; a UID that has a row stays as it is."""
+
+        def work(tx: IndexTx) -> None:
+            mailbox_id = require_mailbox(tx.connection, account, mailbox)
+            absent_uids.put_marked(tx, mailbox_id, uid_validity, marked)
 
         await self._writer.index(work)
 

@@ -7,7 +7,8 @@ and go up; messages without a file come down.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from structlog.typing import FilteringBoundLogger
@@ -22,6 +23,7 @@ from daemon.net.imap.client import ImapClient
 from daemon.store.base import Arrival, Binding
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
+from daemon.sync.bodies import wire_digests
 from daemon.sync.file_facts import FileFacts, file_facts
 from daemon.sync.local_scan import Listing
 from daemon.sync.rematch import FileKey, candidates, match_by_header
@@ -94,6 +96,8 @@ class Rematch:
         await self._bind(record, remote.uid_validity, files, pairs, flags)
         lost = [file for name, file in files.items() if name not in pairs and file.key.was_on_server]
         await self._shelve(record, remote.uid_validity, lost)
+        bound = set(pairs.values())
+        await self._leave_out(client, record, [entry for entry in messages if entry.uid not in bound])
         if files:
             self._log.info(
                 "mailbox.matched",
@@ -210,6 +214,26 @@ class Rematch:
                 if file.row is None
             ],
         )
+
+    async def _leave_out(
+        self, client: ImapClient, record: MailboxRecord, messages: Sequence[RemoteEntry]
+    ) -> None:
+        r"""Rows for messages that a deletion here left on the server with \Deleted: they do not come back (sync.md 20).
+
+        Proved by their octets, which are all that is remembered of a message that was removed.
+        """
+        marked = {entry.uid: entry for entry in messages if DELETED in entry.flags}
+        buried = await self._store.tombstones.find(self._account, record.name) if marked else {}
+        graves = Counter(grave.file_sha256 for grave in buried.values() if grave.uid is not None)
+        if not graves or record.uid_validity is None:
+            return
+        digests = await wire_digests(client, {uid: entry.size or 0 for uid, entry in marked.items()})
+        found: dict[Uid, FlagSet] = {}
+        for uid in sorted(digests):
+            if graves[digests[uid]] > 0:
+                graves[digests[uid]] -= 1
+                found[uid] = marked[uid].flags
+        await self._store.base.record_marked(self._account, record.name, record.uid_validity, found)
 
 
 def shared_base(local: FlagSet, remote: FlagSet) -> FlagSet:

@@ -106,26 +106,6 @@ async def test_flags_are_recorded_on_both_sides(store):
     assert len(await store.events.since(None)) == 1
 
 
-async def test_failed_uid_is_kept_with_its_retry_and_settled_by_an_arrival(store):
-    await store.mailboxes.save(mailbox())
-    await store.base.record_failed(WORK, INBOX, VALIDITY, Uid(4), frozenset({SEEN}), "refused", 1.5)
-    await store.base.record_failed(WORK, INBOX, VALIDITY, Uid(4), frozenset({SEEN}), "refused", 2.5)
-    assert await entries(store) == {
-        4: BaseEntry(
-            message_id=None,
-            uid=Uid(4),
-            maildir_name=None,
-            flags=frozenset({SEEN}),
-            state=BaseState.FAILED,
-            retry_at=2.5,
-        )
-    }
-    await store.base.confirm(WORK, INBOX, VALIDITY, [arrival(4)])
-    assert [entry.state for entry in (await entries(store)).values()] == [BaseState.SYNCED]
-    await store.base.record_failed(WORK, INBOX, VALIDITY, Uid(4), NO_FLAGS, "refused", None)
-    assert list(await entries(store)) == [message_id(4)]
-
-
 async def test_cleared_mailbox_keeps_its_messages_unmatched_until_bound(store):
     await fill(store, [1, 2])
     await fill(store, [10], name=ARCHIVE)

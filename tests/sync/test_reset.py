@@ -9,7 +9,19 @@ from daemon.model.flags import FLAGGED, SEEN
 from daemon.model.operations import OperationKind
 from daemon.model.views import BaseState
 from daemon.sync.reset import shared_base
-from tests.sync.stage import NOON, agree, ask, entries, events, letter, messages, put, sha, sync_through
+from tests.sync.stage import (
+    NOON,
+    agree,
+    ask,
+    entries,
+    events,
+    letter,
+    messages,
+    open_stage,
+    put,
+    sha,
+    sync_through,
+)
 
 
 async def synced(bridge, stage, count=4):
@@ -153,8 +165,6 @@ async def test_unmatched_file_is_found_again_when_its_message_comes_back(stage):
 @pytest.mark.parametrize("without", [(), ("QRESYNC", "CONDSTORE")])
 async def test_uidnext_that_went_back_voids_the_numbers(tmp_path, without):
     """S8 and S32: a restored server gives a UID to another message; under the old row it would never come down."""
-    from tests.sync.stage import open_stage
-
     async with open_stage(tmp_path, without=without) as stage, stage.bridge() as bridge:
         await synced(bridge, stage)
         await bridge.disconnect()
@@ -256,6 +266,104 @@ async def test_tree_that_was_there_before_is_taken_over_with_dates_that_differ(s
         states = {entry.state for entry in await entries(bridge)}
         assert states == {BaseState.SYNCED}
         assert NOON in {one.internal_date for one in await messages(bridge)}
+
+
+@pytest.mark.parametrize("without", [("UIDPLUS",), ("UIDPLUS", "MOVE", "QRESYNC", "CONDSTORE")])
+async def test_message_left_marked_stays_out_under_new_numbers(tmp_path, without):
+    """Sync.md 20: absent here by decision; it comes back when somebody takes the mark off, and not before."""
+    async with open_stage(tmp_path, without=without) as stage, stage.bridge() as bridge:
+        known = await synced(bridge, stage)
+        stage.deliver(letter(1), letter(8), flags={"\\Deleted"})
+        await bridge.sync()
+        await ask(bridge, known["letter 1"].id)
+        await ask(bridge, known["letter 2"].id)
+        assert (await bridge.sync()).expunged_there == 2
+        for validity in (9999, 10_000):
+            await renumber(bridge, stage, validity)
+            result = await bridge.sync()
+            assert (result.downloaded, result.uploaded, result.removed_here) == (0, 0, 0)
+            assert len(stage.there()) == 6
+            assert await bridge.digests() == sorted(sha(letter(number)) for number in (0, 1, 3, 8))
+        [uid] = [uid for uid, one in stage.box().messages.items() if one.octets == letter(2)]
+        stage.box().set_flags(uid, frozenset({SEEN}))
+        assert (await bridge.sync()).downloaded == 1
+        assert (await bridge.sync()).is_quiet
+
+
+async def test_every_mailbox_is_renumbered_at_once_and_again_before_it_is_over(stage):
+    """Twice in a row, the second time in the midst of the match of the first."""
+    boxes = [f"Box {number}" for number in range(5)]
+    for at, name in enumerate(boxes):
+        stage.deliver(*(letter(10 * at + number) for number in range(4)), mailbox=name)
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+        ids = {one.id for one in await messages(bridge)}
+        await bridge.disconnect()
+        for name in boxes:
+            stage.box(name).reset(77)
+
+        def again(command: bytes) -> None:
+            for name in boxes[1:3]:
+                if b"UID FETCH" in command and stage.box(name).uid_validity == 77:
+                    stage.box(name).reset(78)
+
+        stage.line.before_command = again
+        stage.deliver(letter(99), mailbox=boxes[0])
+        await sync_through(bridge)
+        assert stage.line.count(b"BODY.PEEK[]") == 5 + 1, "one fetch a mailbox, and the new one"
+        assert len(ids & {one.id for one in await messages(bridge)}) == 20
+        await agree(bridge, stage, *boxes)
+
+
+async def test_all_that_was_pending_here_when_the_numbers_changed(stage):
+    """A flag, a new file, a deletion by name, one by absence, and one of each asked for over the API."""
+    async with stage.bridge() as bridge:
+        known = await synced(bridge, stage, count=6)
+        files = await bridge.files()
+        path = files[known["letter 0"].maildir_name]
+        path.rename(bridge.tree.root / "cur" / f"{path.name}:2,FS")
+        files[known["letter 1"].maildir_name].unlink()
+        put(bridge, "1.me", letter(7), letters="")
+        gone = await ask(bridge, known["letter 2"].id)
+        read = await ask(bridge, known["letter 3"].id, OperationKind.FLAGS, add={SEEN})
+        await renumber(bridge, stage)
+        stage.box().expunge([5])
+        stage.deliver(letter(8))
+        result = await bridge.sync()
+        assert (result.uploaded, result.downloaded, result.removed_here) == (1, 2, 0)
+        assert stage.there() == sorted(sha(letter(number)) for number in (0, 1, 3, 5, 7, 8))
+        for operation in (gone, read):
+            assert (await bridge.store.operations.get(operation.id)).state == "done"
+        flags = {one.octets: one.flags for one in stage.box().messages.values()}
+        assert (flags[letter(0)], flags[letter(3)]) == ({SEEN, FLAGGED}, {SEEN})
+        assert sha(letter(4)) in await bridge.digests(), (
+            "deleted there under the old numbers: kept, unmatched"
+        )
+        assert (await bridge.sync()).is_quiet
+
+
+async def test_ten_thousand_messages_are_matched_without_their_bodies(stage):
+    count = 10_000
+    stage.deliver(*(letter(number, "x" * (number % 50)) for number in range(count)))
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+        ids = {entry.message_id for entry in await entries(bridge)}
+        await renumber(bridge, stage)
+        stage.deliver(letter(count), letter(count + 1))
+        sent = len(stage.line.commands)
+        result = await bridge.sync()
+        assert (result.downloaded, result.uploaded, result.removed_here, result.expunged_there) == (
+            2,
+            0,
+            0,
+            0,
+        )
+        [fetch] = [command for command in stage.line.commands[sent:] if b"BODY.PEEK[]" in command]
+        assert fetch.startswith(b"UID FETCH %d:%d " % (count + 1, count + 2))
+        after = {entry.message_id for entry in await entries(bridge)}
+        assert len(after) == count + 2
+        assert ids < after
+        assert (await bridge.run_pass()).is_quiet
 
 
 def test_lost_base_is_what_both_have_and_a_deletion_mark_never_spreads_from_here():
