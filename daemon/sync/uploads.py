@@ -32,6 +32,7 @@ from daemon.sync.refusals import Asked, Refusals
 from daemon.sync.selecting import same_validity
 from daemon.sync.tally import Tally
 
+_OVER_QUOTA: Final = "OVERQUOTA"
 UPLOADS_IN_FLIGHT: Final = 64  # messages behind one intents transaction
 
 
@@ -120,6 +121,8 @@ class Uploads:
             await self._store.intents.count_attempt(sorted(sent))
             raise
         await self._take_outcomes(record, validity, intents, files, outcomes)
+        if any(outcome.refusal is not None and outcome.refusal.code == _OVER_QUOTA for outcome in outcomes):
+            await self._tell_quota(client, record)
 
     async def _take_outcomes(
         self,
@@ -204,12 +207,32 @@ class Uploads:
         remote = self._remote.get(record.name)
         return flags if remote is None else storable(flags, remote)
 
-    def _note_refusal(self, record: MailboxRecord, name: MaildirName, refusal: MailError) -> None:
-        self._refusals.note(Asked.UPLOAD, record.name, name, self._clock.now())
+    def _note_refusal(self, record: MailboxRecord, name: MaildirName, refusal: ServerRefused) -> None:
+        self._refusals.note(Asked.UPLOAD, record.name, name, self._clock.now(), code=refusal.code)
         self._tally.add(PassResult(failed=1))
         self._log.warning(
-            "upload.refused", mailbox=record.name, reason=refusal.reason, server_said=str(refusal)
+            "upload.refused",
+            mailbox=record.name,
+            file=name,
+            reason=refusal.reason,
+            code=refusal.code,
+            server_said=str(refusal),
         )
+
+    async def _tell_quota(self, client: ImapClient, record: MailboxRecord) -> None:
+        """Say how full the server is: the refusal alone says that it is, and not of what."""
+        try:
+            quotas = await client.quota(record.wire_name)
+        except ServerRefused:
+            return
+        for quota in quotas:
+            self._log.warning(
+                "quota.reported",
+                mailbox=record.name,
+                resource=quota.resource,
+                used=quota.used,
+                limit=quota.limit,
+            )
 
 
 def upload_intent(

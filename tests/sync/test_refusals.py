@@ -1,6 +1,6 @@
 """What was refused is asked again after a while, and only that."""
 
-from daemon.sync.refusals import REFUSAL_RETRY_SECONDS, Asked, Refusals
+from daemon.sync.refusals import FINAL_RETRY_SECONDS, REFUSAL_RETRY_SECONDS, Asked, Refusals
 
 
 def test_refused_waits_and_is_asked_again_when_the_time_is_up():
@@ -28,3 +28,13 @@ def test_second_refusal_starts_the_wait_anew():
     refusals.note(Asked.MOVE, "INBOX", "a", 100.0)
     refusals.note(Asked.MOVE, "INBOX", "a", 500.0)
     assert refusals.is_waiting(Asked.MOVE, "INBOX", "a", 100.0 + REFUSAL_RETRY_SECONDS + 1)
+
+
+def test_what_can_never_succeed_is_asked_again_once_a_day():
+    refusals = Refusals()
+    refusals.note(Asked.UPLOAD, "INBOX", "a", 100.0, code="TOOBIG")
+    refusals.note(Asked.UPLOAD, "INBOX", "b", 100.0, code="OVERQUOTA")
+    late = 100.0 + FINAL_RETRY_SECONDS - 1
+    assert refusals.is_waiting(Asked.UPLOAD, "INBOX", "a", late)
+    assert not refusals.is_waiting(Asked.UPLOAD, "INBOX", "b", late)
+    assert not refusals.is_waiting(Asked.UPLOAD, "INBOX", "a", late + 1)

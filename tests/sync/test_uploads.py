@@ -1,14 +1,20 @@
 """Uploads: behind an intent, with the octets as they are, refused ones kept and not repeated in every pass."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
+import structlog
 
 from daemon.model.errors import ConnectionLost, Throttled
 from daemon.model.events import EventName
 from daemon.model.flags import FLAGGED, SEEN, Flag
+from daemon.sync.refusals import FINAL_RETRY_SECONDS, REFUSAL_RETRY_SECONDS
+from tests.support.bridge import open_bridge
+from tests.support.server_side import server_side
 from tests.sync.stage import (
     NOON,
+    LeapingClock,
     agree,
     entries,
     events,
@@ -67,6 +73,73 @@ async def test_over_quota_keeps_the_file_goes_on_reading_and_is_not_looped(stage
     async with stage.bridge() as bridge:
         assert (await bridge.sync()).uploaded == 1, "a restart asks at once"
         await agree(bridge, stage)
+
+
+async def test_message_above_the_servers_limit_is_refused_before_an_octet_of_it_is_sent(stage):
+    """RFC 7889: said once, kept here, asked again once a day; the others go up."""
+    stage.line.replace(rb" LITERAL\+", b" LITERAL+ APPENDLIMIT=500")
+    clock = LeapingClock()
+    async with stage.bridge(clock=clock) as bridge:
+        await bridge.sync()
+        put(bridge, "1.me", letter(1, "x" * 500), letters="S")
+        put(bridge, "2.me", letter(2), letters="S")
+        with structlog.testing.capture_logs() as lines:
+            result = await bridge.sync()
+            assert (result.uploaded, stage.there()) == (1, [sha(letter(2))])
+            clock.ahead = REFUSAL_RETRY_SECONDS * 3
+            await bridge.sync()
+        [told] = [line for line in lines if line["event"] == "upload.refused"]
+        assert (told["file"], told["reason"]) == ("1.me", "message_too_large")
+        assert stage.line.count(b"APPEND") == 1
+        assert "1.me" in await bridge.files()
+
+
+async def test_message_the_server_calls_too_big_is_not_sent_every_quarter_of_an_hour(stage):
+    clock = LeapingClock()
+    async with stage.bridge(clock=clock) as bridge:
+        await bridge.sync()
+        rule = stage.line.refuse(rb"APPEND", b"NO [TOOBIG] too big")
+        put(bridge, "1.me", letter(1), letters="S")
+        await bridge.sync()
+        clock.ahead = REFUSAL_RETRY_SECONDS * 3
+        await bridge.sync()
+        assert len(rule.seen) == 1
+        stage.line.rules.remove(rule)
+        clock.ahead = FINAL_RETRY_SECONDS + 1
+        assert (await bridge.sync()).uploaded == 1
+        await agree(bridge, stage)
+
+
+@pytest.mark.dovecot
+async def test_account_over_its_quota_is_told_with_its_figures_and_reads_on(dovecot_factory, tmp_path):
+    """RFC 9208, against the real thing: four of five messages fit."""
+    server = dovecot_factory(
+        auto="no",
+        extra="mail_plugins = quota\nprotocol imap {\n  mail_plugins = quota imap_quota\n}\n"
+        "plugin {\n  quota = count:User quota\n  quota_rule = *:messages=4\n  quota_vsizes = yes\n}",
+    )
+    mailbag = SimpleNamespace(server=server, user="full", password=server.password)
+    async with open_bridge(tmp_path / "store", mailbag) as bridge:
+        with server_side(mailbag) as side:
+            side.append(letter(0))
+            side.append(letter(1))
+            await bridge.sync()
+            for number in (2, 3, 4):
+                put(bridge, f"{number}.me", letter(number), letters="S")
+            side.store(side.uids(), "+", "\\Flagged")
+            with structlog.testing.capture_logs() as lines:
+                result = await bridge.sync()
+            assert (result.uploaded, result.flags_changed) == (2, 2)
+            assert len(side.uids()) == 4
+            assert len(await bridge.files()) == 5
+            [refused] = [line for line in lines if line["event"] == "upload.refused"]
+            assert refused["code"] == "OVERQUOTA"
+            [full] = [line for line in lines if line["event"] == "quota.reported"]
+            assert (full["resource"], full["used"], full["limit"]) == ("MESSAGE", 4, 4)
+            side.expunge(side.uids()[:1])
+            assert (await bridge.sync()).removed_here == 1
+    async with open_bridge(tmp_path / "store", mailbag) as bridge:
+        assert (await bridge.sync()).uploaded == 1
 
 
 async def test_plea_for_patience_stops_the_account_and_not_the_message(stage):
