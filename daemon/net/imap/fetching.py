@@ -8,14 +8,15 @@ once more by itself and then given up as a refusal. RFC 9051 §6.4.5; BODY.PEEK[
 
 import functools
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from daemon.model.errors import MailError, ServerRefused, Throttled
+from daemon.model.errors import Throttled
 from daemon.model.ids import Uid
 from daemon.model.sink import Sink
 from daemon.model.uidset import UidSet
+from daemon.net.download import MOST_REFUSALS, OVERHEAD, UNKNOWN_SIZE, Arrived, Download
 from daemon.net.imap import compressing
 from daemon.net.imap.session import Session
 from daemon.net.imap.values import FetchedBody
@@ -30,11 +31,6 @@ MOST_COMMANDS: Final = 8
 GATHERED_BYTES: Final = 1024 * 1024
 """Literals beyond this go to a sink (sync.md, "Small decisions")."""
 
-SINK_BACKLOG_BYTES: Final = 1024 * 1024
-UNKNOWN_SIZE: Final = 32 * 1024
-_OVERHEAD: Final = 128  # an empty message is not free: the response around it counts
-_MOST_REFUSALS: Final = 25  # refused one after the other: then it is the mailbox, not the message
-
 SinkFor = Callable[[Uid, int], Sink]
 
 
@@ -46,115 +42,42 @@ class _Chunk:
     is_retry: bool
 
 
-@dataclass(slots=True)
-class _Arrived:
-    """A message for the caller; `cost` is given back when it was taken."""
-
-    uid: Uid
-    cost: int
-    octets: bytes | None = None
-    sink: Sink | None = None
-    refusal: str | None = None
-
-
-class BodyFetch:
-    """One run of `fetch_bodies`: the plan of chunks, what is in flight and what has arrived."""
+class BodyFetch(Download[Session, Uid, FetchedBody]):
+    """One run of `fetch_bodies`: the plan of chunks and what is in flight."""
 
     def __init__(self, session: Session, uids: UidSet, sizes: Mapping[Uid, int], sink_for: SinkFor) -> None:
-        self._session = session
+        super().__init__(session, most_held_bytes=OUTSTANDING_BYTES)
         self._sink_for = sink_for
         self._plan = plan_chunks(uids, sizes, session.set_bytes)
         self._next = next(self._plan, None)
         self._retries: deque[_Chunk] = deque()
         self._chunks: list[_Chunk] = []
         self._at: dict[Uid, _Chunk] = {}
-        self._arrived: deque[_Arrived] = deque()
-        self._outstanding = 0
-        self._held_bytes = 0
-        self._sink: Sink | None = None
         self._sink_uid: Uid | None = None
-        self._late_sink: Sink | None = None
-        self._refusals_in_a_row = 0
-        self._error: ServerRefused | None = None
-        self._is_over = False
 
-    async def run(self) -> AsyncGenerator[FetchedBody, None]:
-        """All messages in order of arrival. Closing the iterator early lets what is in flight pass by unread."""
-        session = self._session
-        await compressing.consider(session)
-        session.fetch_listeners.insert(0, self._take_fetch)
-        session.literal_listener = self._take_literal
-        try:
-            while self._arrived or self._chunks or self._is_more_planned:
-                self._fill()
-                while self._arrived:
-                    one = self._arrived.popleft()
-                    self._held_bytes -= len(one.octets or b"")
-                    if one.sink is not None:
-                        if one.sink is self._late_sink:
-                            self._late_sink = None
-                        await one.sink.end()
-                    yield FetchedBody(uid=one.uid, octets=one.octets, sink=one.sink, refusal=one.refusal)
-                    self._outstanding -= one.cost
-                    self._fill()
-                if self._error is not None:
-                    break
-                await self._wait()
-            if self._error is not None:
-                raise self._error
-        except (GeneratorExit, ServerRefused):
-            await self._let_pass()
-            raise
-        except BaseException:
-            session.abort()
-            raise
-        finally:
-            self._stop()
+    async def _listen(self) -> None:
+        await compressing.consider(self._session)
+        self._session.fetch_listeners.insert(0, self._take_fetch)
+        self._session.literal_listener = self._take_literal
 
-    async def _wait(self) -> None:
-        session = self._session
-        sink = self._late_sink
-        if sink is not None:
-            await sink.drain()
-            self._late_sink = None
-        if self._held_bytes <= OUTSTANDING_BYTES and session.error is None:
-            session.stream.resume_reading()
-        if not self._arrived and (self._chunks or session.error is not None):
-            try:
-                await compressing.measured_wait(session)
-            except MailError:
-                if not self._arrived:
-                    raise  # else what came first is given first
-
-    async def _let_pass(self) -> None:
-        """Read to the end of what was asked for, and drop it: the connection stays usable."""
-        self._is_over = True
-        self._drop_arrived()
-        while self._chunks and self._session.error is None:
-            self._session.stream.resume_reading()
-            try:
-                await self._session.stir()
-            except MailError:
-                return  # nothing is left to read
-
-    def _stop(self) -> None:
+    def _stop_listening(self) -> None:
         session = self._session
         if self._take_fetch in session.fetch_listeners:
             session.fetch_listeners.remove(self._take_fetch)
         if session.literal_listener == self._take_literal:  # a later download may have taken the place
             session.literal_listener = None
-        self._drop_sink()
-        self._drop_arrived()
-        if session.error is None:
-            session.stream.resume_reading()
 
-    def _drop_arrived(self) -> None:
-        for one in self._arrived:
-            if one.sink is not None:
-                one.sink.abort()
-        self._arrived.clear()
+    def _fetched(self, one: Arrived[Uid]) -> FetchedBody:
+        return FetchedBody(uid=one.key, octets=one.octets, sink=one.sink, refusal=one.refusal)
+
+    async def _stir(self) -> None:
+        await compressing.measured_wait(self._session)
 
     # Asking
+
+    @property
+    def _is_awaiting(self) -> bool:
+        return bool(self._chunks)
 
     @property
     def _is_more_planned(self) -> bool:
@@ -195,13 +118,13 @@ class BodyFetch:
             self._drop_sink()
             return data.flags is None  # never asked for, or sent twice: the octets are nobody's
         if data.body is not None:
-            self._arrive(chunk, uid, octets=data.body)
+            self._take(chunk, uid, octets=data.body)
         elif self._sink is not None and self._sink_uid == uid:
             sink, self._sink, self._sink_uid = self._sink, None, None
-            self._arrive(chunk, uid, sink=sink)
+            self._take(chunk, uid, sink=sink)
         return data.flags is None
 
-    def _arrive(
+    def _take(
         self, chunk: _Chunk, uid: Uid, *, octets: bytes | None = None, sink: Sink | None = None
     ) -> None:
         cost = chunk.waiting.pop(uid)
@@ -211,20 +134,11 @@ class BodyFetch:
             if sink is not None:
                 sink.abort()
             return
-        self._arrived.append(_Arrived(uid, cost, octets=octets, sink=sink))
-        if octets is not None:
-            self._held_bytes += len(octets)
-            if self._held_bytes > OUTSTANDING_BYTES:
-                self._session.pause_reading()
+        self._arrive(Arrived(uid, cost, octets=octets, sink=sink))
 
     def _take_literal(self, event: LiteralBegin | LiteralData | LiteralEnd) -> None:
         if isinstance(event, LiteralData):
-            sink = self._sink
-            if sink is not None:
-                sink.write(event.data)
-                if sink.backlog_bytes > SINK_BACKLOG_BYTES:
-                    self._late_sink = sink
-                    self._session.pause_reading()
+            self._write(event.data)
         elif isinstance(event, LiteralBegin):
             self._drop_sink()
             uid = event.uid if event.uid is not None else self._guess()
@@ -243,11 +157,8 @@ class BodyFetch:
         return None
 
     def _drop_sink(self) -> None:
-        if self._sink is not None:
-            self._sink.abort()
-        if self._late_sink is self._sink:
-            self._late_sink = None
-        self._sink = self._sink_uid = None
+        super()._drop_sink()
+        self._sink_uid = None
 
     def _end_chunk(self, chunk: _Chunk, tagged: Tagged) -> None:
         self._chunks.remove(chunk)
@@ -263,13 +174,13 @@ class BodyFetch:
             return
         if chunk.is_retry and refused is not None:
             self._refusals_in_a_row += 1
-            if self._refusals_in_a_row >= _MOST_REFUSALS:
+            if self._refusals_in_a_row >= MOST_REFUSALS:
                 self._error = refused
                 return
         for uid, cost in chunk.waiting.items():
             if chunk.is_retry or self._session.heard.is_gone(uid):
                 words = str(refused) if refused is not None else "the server did not send this message"
-                self._arrived.append(_Arrived(uid, cost, refusal=words))
+                self._arrive(Arrived(uid, cost, refusal=words))
             else:
                 self._outstanding -= cost
                 # QUIRK M365, getmail:1828: one malformed message fails the whole command; alone the others come
@@ -288,7 +199,7 @@ def plan_chunks(uids: UidSet, sizes: Mapping[Uid, int], line_bytes: int) -> Iter
         ):
             yield _Chunk(waiting, is_retry=False)
             waiting, total, text = {}, 0, 0
-        waiting[uid] = min(size, GATHERED_BYTES) + _OVERHEAD
+        waiting[uid] = min(size, GATHERED_BYTES) + OVERHEAD
         total += size
         text += length
     if waiting:

@@ -8,10 +8,11 @@ STARTTLS that was asked for is never used. Referrals and ALERTs are quoted data 
 import asyncio
 from collections.abc import Iterable
 
-from daemon.model.errors import ConnectionLost, MailError, RemoteProtocolError, TlsFailed
+from daemon.model.errors import MailError, TlsFailed
 from daemon.model.settings import Tls
 from daemon.net.deadlines import Timers
 from daemon.net.endpoint import Endpoint
+from daemon.net.greeting import await_greeting, no_encryption
 from daemon.net.imap.session import Session
 from daemon.net.imap.values import CompressWish
 from daemon.net.stream import Stream
@@ -47,21 +48,9 @@ async def open_session(
 
 
 async def _read_greeting(session: Session, endpoint: Endpoint) -> Greeting:
-    try:
-        async with asyncio.timeout(session.timers.greeting_seconds):
-            while session.greeting is None:
-                await session.stir()
-    except TimeoutError as exc:
-        if session.is_inside_unit:
-            raise ConnectionLost("the server's greeting comes too slowly", reason="too_slow") from exc
-        raise ConnectionLost("the server does not greet", reason="timeout") from exc
-    except RemoteProtocolError as exc:
-        raise ConnectionLost(
-            f"{endpoint.host} port {endpoint.port} does not answer like an IMAP server",
-            reason="not_imap",
-            remedy="check host and port; a captive portal or proxy may be in the way",
-        ) from exc
+    await await_greeting(session, endpoint, protocol="an IMAP", has_come=lambda: session.greeting is not None)
     greeting = session.greeting
+    assert greeting is not None  # noqa: S101 - for the type checker: it has come
     if greeting.status is Status.BYE:
         raise session.bye_error(greeting)
     return greeting
@@ -77,21 +66,13 @@ async def _start_tls(session: Session, endpoint: Endpoint, greeting: Greeting) -
     if not session.caps:
         await session.run(commands.capability())
     if not session.caps.has("STARTTLS"):
-        raise _no_starttls(endpoint, "does not offer STARTTLS")
+        raise no_encryption(endpoint, "does not offer STARTTLS", implicit_port=993)
     tagged = await session.ask(commands.starttls())
     if not tagged.is_ok:
-        raise _no_starttls(endpoint, "refuses STARTTLS")
+        raise no_encryption(endpoint, "refuses STARTTLS", implicit_port=993)
     await session.stream.start_tls(session)
     session.connection.tls_started()
     session.heard.forget()
-
-
-def _no_starttls(endpoint: Endpoint, what: str) -> TlsFailed:
-    return TlsFailed(
-        f"{endpoint.host} {what}, so the line cannot be encrypted",
-        reason="starttls_missing",
-        remedy='set tls to "implicit" (port 993), or ask the server\'s operator',
-    )
 
 
 async def close_session(session: Session) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 
 from daemon.model.errors import AuthenticationFailed, MailError
 from daemon.model.secret import Secret
+from daemon.net.challenges import answer_challenges
 from daemon.net.endpoint import Endpoint
 from daemon.net.imap.session import Session
 from daemon.net.imap.values import CredentialKind
@@ -125,16 +126,7 @@ def _token_refused(tagged: Tagged, exchange: sasl.Exchange, host: str) -> Authen
 async def _exchange(session: Session, exchange: sasl.Exchange) -> Tagged:
     initial = exchange.initial_base64() if session.caps.has("SASL-IR") else None
     _, answer = session.start(commands.authenticate(exchange.name, initial))
-    is_first = initial is None
-    while not answer.done():
-        challenge = session.take_challenge()
-        if challenge is None:
-            await session.stir()
-            continue
-        session.connection.answer_challenge(exchange.answer_base64(challenge, is_first=is_first))
-        is_first = False
-        session.flush()
-    return await session.finish(answer)
+    return await answer_challenges(session, session.connection, exchange, answer, initial=initial)
 
 
 def _check(tagged: Tagged, host: str) -> None:

@@ -5,18 +5,15 @@ and the numbers of the selected mailbox. It issues no command by itself. Everyth
 """
 
 import asyncio
-import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, assert_never
 
-from daemon.model.errors import ConnectionLost, LocalProtocolError, MailError, RemoteProtocolError, Throttled
+from daemon.model.errors import ConnectionLost, MailError, RemoteProtocolError, Throttled
+from daemon.net.conversation import Conversation
 from daemon.net.deadlines import Timers
-from daemon.net.foreign import again
 from daemon.net.imap.values import CompressWish
 from daemon.net.imap.view import SelectedView
 from daemon.net.meter import Meter
-from daemon.net.stream import Stream
 from daemon.wire.imap import refusals
 from daemon.wire.imap.capabilities import Capabilities
 from daemon.wire.imap.commands import Command
@@ -65,8 +62,8 @@ LiteralListener = Callable[[LiteralBegin | LiteralData | LiteralEnd], None]
 OnDone = Callable[[Tagged], None]
 
 
-class Session(SelectedView):
-    """One connection after `Stream.open`. `error` says why it ended; nothing revives it."""
+class Session(Conversation[Tagged], SelectedView):
+    """One IMAP connection."""
 
     def __init__(
         self,
@@ -77,19 +74,17 @@ class Session(SelectedView):
         distrust: Iterable[str] = (),
         trace: Write | None = None,
     ) -> None:
-        super().__init__()
-        self.timers = timers
+        Conversation.__init__(self, timers)
+        SelectedView.__init__(self)
         self.profile = profile
         self.connection = ImapConnection(max_in_flight=profile.max_in_flight, disabled=profile.disabled)
         self.greeting: Greeting | None = None
         self.server_fields: dict[str, str] = {}
         self.delimiter: str | None = None
         self.personal_prefix = ""
-        self.error: MailError | None = None
         self._tracer = None if trace is None else Tracer(trace)
         self.compress_wish = compress
         self.meter = Meter()
-        self.is_leaving = False
         self.distrusted = frozenset(name.upper() for name in distrust)
         self.connection.disable(self.distrusted)
         self.is_woken = False
@@ -98,23 +93,6 @@ class Session(SelectedView):
         self.literal_listener: LiteralListener | None = None
         self.has_idle_started = False
         self.bye: Bye | None = None
-        self._challenge: bytes | None = None
-        self._stream: Stream | None = None
-        self._answers: dict[bytes, tuple[Answer, OnDone | None]] = {}
-        self._stirred = asyncio.Event()
-        self._awaited = 0
-
-    # The stream
-
-    @property
-    def stream(self) -> Stream:
-        if self._stream is None:
-            raise LocalProtocolError("the connection is not open yet")
-        return self._stream
-
-    def attach(self, stream: Stream) -> None:
-        """Take the stream whose receiver this is."""
-        self._stream = stream
 
     @property
     def set_bytes(self) -> int:
@@ -167,16 +145,11 @@ class Session(SelectedView):
             self._tracer.received(bytes(data))
 
     def lose(self, error: MailError) -> None:
-        self.error = error
         if error.reason == "compress_broken" or (
             isinstance(error, RemoteProtocolError) and self.connection.is_compressed
         ):
             self.distrusted |= {"COMPRESS=DEFLATE"}
-        for answer, _ in self._answers.values():
-            if not answer.done():
-                answer.set_exception(_copy_of(error))
-        self._answers.clear()
-        self._stirred.set()
+        super().lose(error)
 
     def _take(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -197,7 +170,8 @@ class Session(SelectedView):
                 if self.literal_listener is not None:
                     self.literal_listener(event)
             case CommandDone(sent, tagged):
-                self._finish(sent, tagged)
+                self.note_code(tagged)
+                self._answered(sent.tag, tagged)
             case Exists() | Expunge() | Vanished():
                 self.take_view(event)
             case Bye():
@@ -231,14 +205,6 @@ class Session(SelectedView):
         claims = [listener(event) for listener in self.other_listeners]  # each of them hears it
         return any(claims)
 
-    def _finish(self, sent: Sent, tagged: Tagged) -> None:
-        self.note_code(tagged)
-        answer, on_done = self._answers.pop(sent.tag, (None, None))
-        if on_done is not None:
-            on_done(tagged)
-        if answer is not None and not answer.done():
-            answer.set_result(tagged)
-
     @staticmethod
     def bye_error(bye: Bye | Greeting) -> MailError:
         """Why the server turns us away, in its words."""
@@ -258,25 +224,11 @@ class Session(SelectedView):
         """
         self.check()
         sent = self.connection.submit(command)
-        answer: Answer = asyncio.get_running_loop().create_future()
-        answer.add_done_callback(_mark_retrieved)
-        self._answers[sent.tag] = (answer, on_done)
+        answer = self._expect(sent.tag, on_done)
         if command.kind is Kind.IDLE:
             self.has_idle_started = False
         self.flush()
         return sent, answer
-
-    async def finish(self, answer: Answer) -> Tagged:
-        """The tagged answer, OK or not.
-
-        Cancellation: the line is dropped, because what the answer would have meant is lost with the waiter.
-        """
-        try:
-            with self.unpaused():
-                return await answer
-        except asyncio.CancelledError:
-            self.abort()
-            raise
 
     async def ask(self, command: Command, on_done: OnDone | None = None) -> Tagged:
         """The tagged answer of a command, OK or not."""
@@ -289,25 +241,6 @@ class Session(SelectedView):
         if not tagged.is_ok:
             raise refusals.refusal(tagged, doing=command.kind.value)
         return tagged
-
-    @contextmanager
-    def unpaused(self) -> Iterator[None]:
-        """Read whatever comes while an answer is awaited.
-
-        A download whose iterator was left lying would otherwise hold up every later command for ever.
-        """
-        self._awaited += 1
-        if self._stream is not None:
-            self._stream.resume_reading()
-        try:
-            yield
-        finally:
-            self._awaited -= 1
-
-    def pause_reading(self) -> None:
-        """Let the server wait, unless someone waits for an answer of it."""
-        if not self._awaited:
-            self.stream.pause_reading()
 
     def flush(self) -> None:
         """Write what the connection has to send, each chunk by itself (IDLE wants its own)."""
@@ -322,49 +255,7 @@ class Session(SelectedView):
         if self._stream is not None:
             self._stream.set_due(is_due=len(self._answers) > quiet)
 
-    # Waiting
-
-    async def stir(self) -> None:
-        """Return once anything was received, the line was lost, or `wake` was called; check your condition first.
-
-        Raises why the line is gone, in its own words: whoever waits is in the middle of something.
-        """
-        if self.error is None:
-            self._stirred.clear()
-            await self._stirred.wait()
-        if self.error is not None:
-            raise _copy_of(self.error)
-
-    def take_challenge(self) -> bytes | None:
-        """The challenge of AUTHENTICATE that came last, once."""
-        challenge, self._challenge = self._challenge, None
-        return challenge
-
     def wake(self) -> None:
         """Remember a wish to stop waiting, and stir whoever waits."""
         self.is_woken = True
         self._stirred.set()
-
-    def check(self) -> None:
-        """Raise ConnectionLost (or TlsFailed) if the line is gone."""
-        if self.error is not None:
-            raise again(self.error)
-
-    def abort(self, error: MailError | None = None) -> None:
-        """Drop the line at once."""
-        if self._stream is not None:
-            self._stream.abort(error)
-        elif self.error is None:
-            self.lose(error or ConnectionLost("the connection was dropped by us", reason="closed"))
-
-
-def _mark_retrieved(answer: Answer) -> None:
-    if not answer.cancelled():
-        answer.exception()
-
-
-def _copy_of(error: MailError) -> MailError:
-    """The same error for another waiter: one instance raised twice would pile up tracebacks."""
-    fresh = copy.copy(error) if type(error).__init__ is MailError.__init__ else error
-    fresh.__cause__ = error.__cause__
-    return fresh

@@ -6,12 +6,12 @@ in the order of the questions and a message is complete at its lone dot, whateve
 """
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from daemon.model.errors import MailError, ServerRefused, Throttled
+from daemon.model.errors import Throttled
 from daemon.model.sink import Sink
+from daemon.net.download import MOST_REFUSALS, OVERHEAD, UNKNOWN_SIZE, Arrived, Download
 from daemon.net.pop3.session import Session
 from daemon.net.pop3.values import FetchedMessage
 from daemon.wire.pop3 import commands
@@ -26,27 +26,11 @@ MOST_DEPTH: Final = 64
 """Most RETRs in flight: under a kilobyte of questions, which fits any socket buffer, so neither side can be stuck."""
 
 OUTSTANDING_BYTES: Final = 6 * 1024 * 1024
-SINK_BACKLOG_BYTES: Final = 1024 * 1024
-UNKNOWN_SIZE: Final = 32 * 1024
-_OVERHEAD: Final = 128  # an empty message is not free: the answer around it counts
-_MOST_REFUSALS: Final = 25  # refused one after the other: then it is the maildrop, not the message
-
 SinkFor = Callable[[int, int], Sink]
 
 
-@dataclass(slots=True)
-class _Arrived:
-    """A message for the caller; `cost` is given back when it was taken."""
-
-    number: int
-    cost: int
-    octets: bytes | None = None
-    sink: Sink | None = None
-    refusal: str | None = None
-
-
-class MessageFetch:
-    """One run of `fetch_messages`: what is to be asked for, what is in flight and what has arrived.
+class MessageFetch(Download[Session, int, FetchedMessage]):
+    """One run of `fetch_messages`: what is to be asked for and what is in flight.
 
     `depth` 1 asks for a message only when the caller has taken the one before, for servers where RETR itself changes the
     maildrop (sync.md 25: Gmail).
@@ -60,96 +44,37 @@ class MessageFetch:
         sink_for: SinkFor,
         depth: int,
     ) -> None:
-        self._session = session
+        super().__init__(session, most_held_bytes=OUTSTANDING_BYTES)
         self._sink_for = sink_for
         self._sizes = sizes
         self._waiting = deque(numbers)
         self._depth = max(1, min(depth, MOST_DEPTH)) if session.connection.is_pipelining else 1
         self._is_lockstep = depth <= 1
         self._pending: deque[tuple[int, int]] = deque()
-        self._arrived: deque[_Arrived] = deque()
         self._untaken = 0
-        self._outstanding = 0
-        self._held_bytes = 0
-        self._sink: Sink | None = None
-        self._late_sink: Sink | None = None
-        self._refusals_in_a_row = 0
-        self._error: ServerRefused | None = None
-        self._is_over = False
 
-    async def run(self) -> AsyncGenerator[FetchedMessage, None]:
-        """All messages in order. Closing the iterator early lets what is in flight pass by unread."""
-        session = self._session
-        session.message_listener = self._take_part
-        try:
-            while self._arrived or self._pending or self._waiting:
-                self._fill()
-                while self._arrived:
-                    one = self._arrived.popleft()
-                    self._held_bytes -= len(one.octets or b"")
-                    if one.sink is not None:
-                        if one.sink is self._late_sink:
-                            self._late_sink = None
-                        await one.sink.end()
-                    yield FetchedMessage(one.number, one.octets, one.sink, one.refusal)
-                    self._untaken -= 1
-                    self._outstanding -= one.cost
-                    self._fill()
-                if self._error is not None:
-                    raise self._error
-                await self._wait()
-        except (GeneratorExit, ServerRefused):
-            await self._let_pass()
-            raise
-        except BaseException:
-            session.abort()
-            raise
-        finally:
-            self._stop()
+    async def _listen(self) -> None:
+        self._session.message_listener = self._take_part
 
-    async def _wait(self) -> None:
-        session = self._session
-        sink = self._late_sink
-        if sink is not None:
-            await sink.drain()
-            self._late_sink = None
-        if self._held_bytes <= OUTSTANDING_BYTES and session.error is None:
-            session.stream.resume_reading()
-        if not self._arrived and (self._pending or session.error is not None):
-            try:
-                await session.stir()
-            except MailError:
-                if not self._arrived:
-                    raise  # else what came first is given first
+    def _stop_listening(self) -> None:
+        if self._session.message_listener == self._take_part:  # a later download may have taken the place
+            self._session.message_listener = None
 
-    async def _let_pass(self) -> None:
-        """Read to the end of what was asked for, and drop it: the connection stays usable."""
-        self._is_over = True
-        self._drop_sink()
-        self._drop_arrived()
-        while self._pending and self._session.error is None:
-            self._session.stream.resume_reading()
-            try:
-                await self._session.stir()
-            except MailError:
-                return  # nothing is left to read
+    def _fetched(self, one: Arrived[int]) -> FetchedMessage:
+        return FetchedMessage(one.key, one.octets, one.sink, one.refusal)
 
-    def _stop(self) -> None:
-        session = self._session
-        if session.message_listener == self._take_part:  # a later download may have taken the place
-            session.message_listener = None
-        self._drop_sink()
-        self._drop_arrived()
-        if session.error is None:
-            session.stream.resume_reading()
-
-    def _drop_arrived(self) -> None:
-        for one in self._arrived:
-            if one.sink is not None:
-                one.sink.abort()
-        self._arrived.clear()
+    def _note_taken(self) -> None:
+        self._untaken -= 1
 
     # Asking
+
+    @property
+    def _is_awaiting(self) -> bool:
+        return bool(self._pending)
+
+    @property
+    def _is_more_planned(self) -> bool:
+        return bool(self._waiting)
 
     def _fill(self) -> None:
         """Send further RETRs while there is room, several in one write; the first always goes."""
@@ -172,7 +97,7 @@ class MessageFetch:
                 words = (
                     f"listed with {size} bytes, at most {self._session.limits.max_message_bytes} are taken"
                 )
-                self._arrived.append(_Arrived(number, cost, refusal=words))
+                self._arrive(Arrived(number, cost, refusal=words))
                 continue
             self._pending.append((number, cost))
             wanted.append(commands.retr(number))
@@ -182,7 +107,7 @@ class MessageFetch:
     def _cost_of(self, number: int) -> int:
         size = self._sizes.get(number)
         reckoned = UNKNOWN_SIZE if size is None else size
-        return min(reckoned, self._session.limits.gathered_message_bytes) + _OVERHEAD
+        return min(reckoned, self._session.limits.gathered_message_bytes) + OVERHEAD
 
     # Receiving, called while octets are parsed
 
@@ -194,12 +119,7 @@ class MessageFetch:
                 listed = self._sizes.get(number) or 0
                 self._sink = self._sink_for(number, max(listed, self._session.limits.gathered_message_bytes))
             return
-        sink = self._sink
-        if sink is not None:
-            sink.write(memoryview(event.data))
-            if sink.backlog_bytes > SINK_BACKLOG_BYTES:
-                self._late_sink = sink
-                self._session.pause_reading()
+        self._write(memoryview(event.data))
 
     def _end(self, done: CommandDone) -> None:
         number, cost = self._pending.popleft()
@@ -213,25 +133,15 @@ class MessageFetch:
         self._refusals_in_a_row = 0
         if isinstance(result, Streamed):
             sink, self._sink = self._sink, None
-            self._arrived.append(_Arrived(number, cost, sink=sink))
+            self._arrive(Arrived(number, cost, sink=sink))
         elif isinstance(result, bytes):
-            self._arrived.append(_Arrived(number, cost, octets=result))
-            self._held_bytes += len(result)
-            if self._held_bytes > OUTSTANDING_BYTES:
-                self._session.pause_reading()
+            self._arrive(Arrived(number, cost, octets=result))
 
     def _refuse(self, number: int, cost: int, done: CommandDone) -> None:
         """P9: one message that cannot be had stops no other; a server that refuses all of them stops the download."""
         refusal = self._session.refusal(done)
         self._refusals_in_a_row += 1
-        if isinstance(refusal, Throttled) or self._refusals_in_a_row >= _MOST_REFUSALS:
+        if isinstance(refusal, Throttled) or self._refusals_in_a_row >= MOST_REFUSALS:
             self._error = refusal
             return
-        self._arrived.append(_Arrived(number, cost, refusal=str(refusal)))
-
-    def _drop_sink(self) -> None:
-        if self._sink is not None:
-            self._sink.abort()
-        if self._late_sink is self._sink:
-            self._late_sink = None
-        self._sink = None
+        self._arrive(Arrived(number, cost, refusal=str(refusal)))

@@ -4,12 +4,11 @@ Nothing is asked before TLS, so nothing said before it can be believed: STLS is 
 line without it is never used, and octets behind its +OK end the line (RFC 2595 §4). A greeting's APOP timestamp is ignored.
 """
 
-import asyncio
-
-from daemon.model.errors import ConnectionLost, MailError, RemoteProtocolError, TlsFailed
+from daemon.model.errors import MailError
 from daemon.model.settings import Tls
 from daemon.net.deadlines import Timers
 from daemon.net.endpoint import Endpoint
+from daemon.net.greeting import await_greeting, no_encryption
 from daemon.net.pop3.session import Session, turned_away
 from daemon.net.stream import Stream
 from daemon.wire.pop3 import commands
@@ -32,20 +31,8 @@ async def open_session(endpoint: Endpoint, timers: Timers) -> Session:
 
 
 async def _read_greeting(session: Session, endpoint: Endpoint) -> None:
-    try:
-        async with asyncio.timeout(session.timers.greeting_seconds):
-            while session.greeting is None:
-                await session.stir()
-    except TimeoutError as exc:
-        if session.is_inside_unit:
-            raise ConnectionLost("the server's greeting comes too slowly", reason="too_slow") from exc
-        raise ConnectionLost("the server does not greet", reason="timeout") from exc
-    except RemoteProtocolError as exc:
-        raise ConnectionLost(
-            f"{endpoint.host} port {endpoint.port} does not answer like a POP3 server",
-            reason="not_pop3",
-            remedy="check host and port; a captive portal or proxy may be in the way",
-        ) from exc
+    await await_greeting(session, endpoint, protocol="a POP3", has_come=lambda: session.greeting is not None)
+    assert session.greeting is not None  # noqa: S101 - for the type checker: it has come
     if not session.greeting.status.is_ok:
         raise turned_away(session.greeting.status)
 
@@ -53,11 +40,7 @@ async def _read_greeting(session: Session, endpoint: Endpoint) -> None:
 async def _start_tls(session: Session, endpoint: Endpoint) -> None:
     done = await session.ask(commands.stls())
     if not done.status.is_ok:
-        raise TlsFailed(
-            f"{endpoint.host} refuses STLS, so the line cannot be encrypted",
-            reason="starttls_missing",
-            remedy='set tls to "implicit" (port 995), or ask the server\'s operator',
-        )
+        raise no_encryption(endpoint, "refuses STLS", implicit_port=995)
     await session.stream.start_tls(session)
     session.connection.tls_started()
 

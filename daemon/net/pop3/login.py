@@ -6,6 +6,7 @@ UTF8: RFC 6856 §2, never fatal. APOP is not spoken.
 
 from daemon.model.errors import AuthenticationFailed, MailError
 from daemon.model.secret import Secret
+from daemon.net.challenges import answer_challenges
 from daemon.net.pop3.session import Session
 from daemon.wire import sasl
 from daemon.wire.pop3 import commands, refusals
@@ -53,16 +54,7 @@ async def _exchange(session: Session, exchange: sasl.Exchange) -> CommandDone:
     if initial is not None and not commands.fits_initial(exchange.name, initial):
         initial = None
     answer = session.start(commands.auth(exchange.name, initial))
-    is_first = initial is None
-    while not answer.done():
-        challenge = session.take_challenge()
-        if challenge is None:
-            await session.stir()
-            continue
-        session.connection.answer_challenge(exchange.answer_base64(challenge, is_first=is_first))
-        is_first = False
-        session.flush()
-    return await session.finish(answer)
+    return await answer_challenges(session, session.connection, exchange, answer, initial=initial)
 
 
 def _check(session: Session, host: str, done: CommandDone) -> None:

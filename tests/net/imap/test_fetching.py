@@ -9,6 +9,7 @@ from daemon.model.errors import ConnectionLost, RemoteProtocolError, ServerRefus
 from daemon.model.flags import SEEN
 from daemon.model.uidset import UidSet
 from daemon.net.deadlines import Timers
+from daemon.net.download import SINK_BACKLOG_BYTES
 from daemon.net.imap import fetching
 from daemon.net.imap.fetching import plan_chunks
 
@@ -287,7 +288,7 @@ async def test_large_literal_streams_into_a_sink(play):
     assert got[1].octets is None
     assert sinks[1].octets == octets
     assert sinks[1].ends == 1
-    assert sinks[1].most_backlog <= fetching.SINK_BACKLOG_BYTES + 512 * 1024
+    assert sinks[1].most_backlog <= SINK_BACKLOG_BYTES + 512 * 1024
     assert got[2].octets == b"small"
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from daemon.model.errors import ConnectionLost, RemoteProtocolError, ServerRefused, StoreError, Throttled
 from daemon.net.deadlines import Timers
+from daemon.net.download import SINK_BACKLOG_BYTES
 from daemon.net.pop3 import fetching
 
 MIB = 1024 * 1024
@@ -184,6 +185,18 @@ async def test_throttling_stops_the_download_and_keeps_the_line(play):
     await client.noop()
 
 
+async def test_throttling_of_the_last_message_is_told(play):
+    """It is no message that was refused: the caller must not take the download for complete."""
+
+    async def script(part):
+        await part.answer(b"RETR 1", b"-ERR bandwidth limit exceeded")
+        await part.stay()
+
+    client = await play(script)
+    with pytest.raises(Throttled):
+        await collect(client, [1])
+
+
 @pytest.mark.parametrize(
     "cut",
     [b"+OK\r\nsecond", b"+OK\r\nsecond\r\n", b"+OK\r\nsecond\r\n.", b"+OK\r\nsecond\r\n.\r", b"+OK", b""],
@@ -294,7 +307,7 @@ async def test_large_message_streams_into_a_sink(play, make_sink, listed):
     assert got[1].octets is None
     assert sinks[1].octets == octets
     assert (sinks[1].ends, sinks[1].aborts) == (1, 0)
-    assert sinks[1].most_backlog <= fetching.SINK_BACKLOG_BYTES + 2 * MIB
+    assert sinks[1].most_backlog <= SINK_BACKLOG_BYTES + 2 * MIB
     assert sizes == [max(listed or 0, MIB)]
     assert got[2].octets == b"small\r\n"
 
