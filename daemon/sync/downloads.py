@@ -34,8 +34,8 @@ from daemon.store.maildir.tmpfile import StagedFile
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.actions import Download
-from daemon.sync.held_copies import HeldCopies
 from daemon.sync.adoption import Adoptable, Orphan
+from daemon.sync.held_copies import HeldCopies
 from daemon.sync.tally import Tally
 from daemon.sync.task_errors import one_error, to_its_end
 
