@@ -5,6 +5,7 @@ An operation names the message, never the UID (sync.md 16). Later ones on the sa
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from daemon.model.flags import NO_FLAGS, FlagSet
 from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId, OperationId, Uid, UidValidity
@@ -49,6 +50,10 @@ class Operation:
     scope: str = "server"
 
 
+NO_VALIDITY: Final = UidValidity(0)
+"""Stands where a protocol has no UIDs; no IMAP server may use it (RFC 9051 §9: nz-number)."""
+
+
 class IntentKind(StrEnum):
     """download: a file will appear under this name. upload: an APPEND may have been sent. move: a file that is here
     will lie in this mailbox, because its message does on the server.
@@ -63,7 +68,8 @@ class IntentKind(StrEnum):
 class Intent:
     """One act that may or may not have happened. What recovery needs to find out stands in it.
 
-    For a download and a move `uid` is the message's UID; for an upload `uid_next` is the mailbox's UIDNEXT before the APPEND
+    For a download and a move `uid` is the message's UID, None with `NO_VALIDITY` where it came over POP3; for an upload
+    `uid_next` is the mailbox's UIDNEXT before the APPEND
     (None: `known_uids` was the full list, kept by base). `flags` are what both sides will agree on.
     """
 

@@ -31,6 +31,7 @@ from daemon.store.facts import FactRoom
 from daemon.store.intents import IntentRoom
 from daemon.store.lock import POLL_SECONDS, StoreLock
 from daemon.store.mailboxes import MailboxRoom, StoredMailbox, load_mailboxes
+from daemon.store.maildrop import MaildropRoom
 from daemon.store.message_rows import apply_effect, remove_buried, set_hidden
 from daemon.store.messages import MessageRoom
 from daemon.store.opening import (
@@ -105,6 +106,7 @@ class Store:
         self.operations: Final = OperationRoom(self._writer, self._readers)
         self.tombstones: Final = TombstoneRoom(self._writer, self._readers)
         self.facts: Final = FactRoom(self._writer, self._readers)
+        self.maildrop: Final = MaildropRoom(self._writer, self._readers)
         self.tokens: Final = TokenRoom(self._writer, recalled.tokens)
         self._mailboxes: MailboxRoom | None = None
         self._events: EventRoom | None = None

@@ -138,6 +138,27 @@ class TokenRow(StateModel, table=True):
     created_at_ms: int = Field(sa_type=BigInteger)
 
 
+class MaildropRow(StateModel, table=True):
+    """`model.maildrop.Sighting`: a message of a POP3 maildrop, remembered for some time after it is gone from there."""
+
+    __tablename__ = "maildrop"
+    __table_args__ = (
+        Index(None, "account", "uidl"),
+        Index(None, "account", "sha256"),
+        Index(None, "account", "message_id"),
+    )
+
+    number: int | None = Field(default=None, sa_column=row_number())
+    account: str
+    uidl: str | None
+    size: int | None = Field(sa_type=BigInteger)
+    sha256: bytes
+    header_sha256: bytes
+    message_id: bytes
+    first_seen_ms: int = Field(sa_type=BigInteger)
+    gone_at_ms: int | None = Field(sa_type=BigInteger)
+
+
 class HandoverRow(StateModel, table=True):
     """An effect on the index that belongs to a committed change here (`store.effects`)."""
 
@@ -155,6 +176,7 @@ OPERATION: Final = table_of(OperationRow)
 TOMBSTONE: Final = table_of(TombstoneRow)
 FACT: Final = table_of(FactRow)
 TOKEN: Final = table_of(TokenRow)
+MAILDROP: Final = table_of(MaildropRow)
 HANDOVER: Final = table_of(HandoverRow)
 
 # Written out, not bound: SQLite chooses a partial index only for conditions it can read.

@@ -8,7 +8,7 @@ recovery finds by its intent (design.md 2, sync.md 18). While one batch becomes 
 import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -29,41 +29,17 @@ from daemon.net.imap.client import ImapClient
 from daemon.store.base import Arrival
 from daemon.store.intents import NewIntent
 from daemon.store.maildir.delivery import Batch
-from daemon.store.maildir.sink import TmpSink
 from daemon.store.maildir.tmpfile import StagedFile
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.actions import Download
 from daemon.sync.adoption import Adoptable, Orphan
+from daemon.sync.filling import Filling
 from daemon.sync.held_copies import HeldCopies
 from daemon.sync.tally import Tally
-from daemon.sync.task_errors import one_error, to_its_end
+from daemon.sync.task_errors import one_error
 
-BATCH_MESSAGES: Final = 256
-BATCH_BYTES: Final = 4 * 1024 * 1024  # 8 MiB is no faster and keeps 9 MiB more resident at the peak
-STAGE_BYTES: Final = 512 * 1024  # handed to the disk in one go: amortises the call, keeps little in memory
-STAGE_MESSAGES: Final = 64
-BATCHES_IN_FLIGHT: Final = 2
-STAGES_IN_FLIGHT: Final = 2
 RETRY_FIRST_SECONDS: Final = 15 * 60.0
-
-
-_Staged = list[tuple[RemoteEntry, StagedFile]]
-
-
-@dataclass(slots=True)
-class _Pending:
-    """A batch that is still being filled."""
-
-    batch: Batch
-    stages: list[asyncio.Task[_Staged]] = field(default_factory=list)
-    ready: _Staged = field(default_factory=list)
-    messages: int = 0
-    octets: int = 0
-
-    @property
-    def is_full(self) -> bool:
-        return self.messages >= BATCH_MESSAGES or self.octets >= BATCH_BYTES
 
 
 class Downloads:
@@ -150,7 +126,7 @@ class Downloads:
                 flags=entry.flags,
                 base_flags=entry.flags,
                 content=file.content,
-                internal_date=entry.internal_date or int(self._clock.now()),
+                internal_date=file.internal_date or int(self._clock.now()),
                 mod_seq=entry.mod_seq,
                 email_id=entry.email_id,
             )
@@ -193,7 +169,7 @@ class Downloads:
             file_sha256=file.content.file_sha256,
             wire_size=file.content.wire_size,
             wire_sha256=file.content.wire_sha256,
-            internal_date=entry.internal_date or int(self._clock.now()),
+            internal_date=file.internal_date or int(self._clock.now()),
         )
 
     async def record_refused(self, record: MailboxRecord, entry: RemoteEntry, refusal: str) -> None:
@@ -235,7 +211,13 @@ class _Run:
         lost: MailError | None = None
         with one_error():
             async with contextlib.AsyncExitStack() as batches, asyncio.TaskGroup() as tasks:
-                filling = _Filling(tasks, batches, self)
+                filling = Filling[RemoteEntry](
+                    tasks,
+                    batches,
+                    open_batch=self._open_batch,
+                    commit=self._commit,
+                    date_of=attrgetter("internal_date"),
+                )
                 try:
                     await self._fetch_into(filling)
                 except MailError as exc:
@@ -244,7 +226,7 @@ class _Run:
         if lost is not None:
             raise lost
 
-    async def _fetch_into(self, filling: "_Filling") -> None:
+    async def _fetch_into(self, filling: Filling[RemoteEntry]) -> None:
         copied = await self._owner.held.copy(self._entries.values(), filling)
         entries = {uid: entry for uid, entry in self._entries.items() if uid not in copied}
         sizes = {uid: entry.size or 0 for uid, entry in entries.items()}
@@ -263,105 +245,11 @@ class _Run:
                     refusal = body.refusal or "no octets in the answer"
                     await self._owner.record_refused(self._record, entry, refusal)
 
-    def open_batch(self) -> Batch:
+    def _open_batch(self) -> Batch:
         return self._owner.open_batch(self._record)
 
-    async def commit(self, staged: _Staged) -> None:
+    async def _commit(self, staged: list[tuple[RemoteEntry, StagedFile]]) -> None:
         await self._owner.commit(self._record, staged, self._adoptable, self._new_from)
-
-
-class _Filling:
-    """The batch being filled, the stages being written and the commits under way."""
-
-    def __init__(self, tasks: asyncio.TaskGroup, batches: contextlib.AsyncExitStack, run: _Run) -> None:
-        self._tasks = tasks
-        self._batches = batches
-        self._run = run
-        self._pending = self._open()
-        self._gathered: list[tuple[RemoteEntry, bytes]] = []
-        self._gathered_bytes = 0
-        self._sinks: dict[Uid, tuple[_Pending, TmpSink]] = {}
-        self._stage_slots = asyncio.Semaphore(STAGES_IN_FLIGHT)
-        self._commit_slots = asyncio.Semaphore(BATCHES_IN_FLIGHT)
-
-    def sink(self, entry: RemoteEntry, size: int) -> Sink:
-        """Where a large literal goes. It is a batch by itself: it arrives while others are filled and sent off."""
-        pending = self._open()
-        sink = pending.batch.sink(size, entry.internal_date)
-        self._sinks[entry.uid] = (pending, sink)
-        return sink
-
-    async def take(self, entry: RemoteEntry, octets: bytes) -> None:
-        self._gathered.append((entry, octets))
-        self._gathered_bytes += len(octets)
-        self._pending.messages += 1
-        self._pending.octets += len(octets)
-        if (
-            self._gathered_bytes >= STAGE_BYTES
-            or len(self._gathered) >= STAGE_MESSAGES
-            or self._pending.is_full
-        ):
-            await self._stage()
-        if self._pending.is_full:
-            await self._commit(self._pending)
-            self._pending = self._open()
-
-    async def take_sunk(self, entry: RemoteEntry) -> bool:
-        """Take the message that went through a sink; False where there was none, because the server refused."""
-        pending, sink = self._sinks.pop(entry.uid, (None, None))
-        if pending is None or sink is None:
-            return False
-        pending.ready.append((entry, sink.result))
-        pending.messages = 1
-        await self._commit(pending)
-        return True
-
-    async def close(self) -> None:
-        """Send off what is left; the task group waits for it."""
-        self._sinks.clear()
-        await self._stage()
-        await self._commit(self._pending)
-
-    def _open(self) -> _Pending:
-        """A fresh batch, closed at the latest when the download ends, however it ends."""
-        batch = self._run.open_batch()
-        self._batches.push_async_callback(batch.close)
-        return _Pending(batch)
-
-    async def _stage(self) -> None:
-        """Hand octets to the disk without waiting for it, unless enough is under way already."""
-        gathered, batch = self._gathered, self._pending.batch
-        self._gathered, self._gathered_bytes = [], 0
-        if not gathered:
-            return
-        await self._stage_slots.acquire()
-
-        async def write() -> _Staged:
-            try:
-                files = await batch.write_many([(octets, entry.internal_date) for entry, octets in gathered])
-                return [(entry, file) for (entry, _), file in zip(gathered, files, strict=True)]
-            finally:
-                gathered.clear()
-                self._stage_slots.release()
-
-        self._pending.stages.append(self._tasks.create_task(write(), name="download.stage"))
-
-    async def _commit(self, pending: _Pending) -> None:
-        if not pending.messages:
-            return
-        await self._commit_slots.acquire()
-
-        async def commit() -> None:
-            try:
-                parts = await asyncio.gather(*pending.stages)
-                staged = [*pending.ready, *(pair for part in parts for pair in part)]
-                async with pending.batch:
-                    # A cancelled wait would leave the pool publishing files whose intent recovery has closed as lost.
-                    await to_its_end(self._run.commit(staged))
-            finally:
-                self._commit_slots.release()
-
-        self._tasks.create_task(commit(), name="download.commit")
 
 
 def new_message_event(

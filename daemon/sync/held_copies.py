@@ -8,27 +8,17 @@ fetched.
 import hashlib
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from daemon.model.errors import StoreError
 from daemon.model.ids import AccountId, Uid
 from daemon.model.message import Message
-from daemon.model.sink import Sink
 from daemon.model.views import RemoteEntry
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
+from daemon.sync.filling import Filling
 
 GATHERED_BYTES: Final = 1024 * 1024  # as for what arrives on the line: more goes through a sink
-
-
-class Filling(Protocol):
-    """What takes messages of a download, whole or through a sink."""
-
-    async def take(self, entry: RemoteEntry, octets: bytes) -> None: ...
-
-    def sink(self, entry: RemoteEntry, size: int) -> Sink: ...
-
-    async def take_sunk(self, entry: RemoteEntry) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +29,7 @@ class HeldCopies:
     store: Store
     tree: MaildirTree
 
-    async def copy(self, entries: Collection[RemoteEntry], filling: Filling) -> frozenset[Uid]:
+    async def copy(self, entries: Collection[RemoteEntry], filling: Filling[RemoteEntry]) -> frozenset[Uid]:
         """UIDs of the messages that were taken from the tree."""
         names = {entry.email_id for entry in entries if entry.email_id is not None}
         holders = await self.store.email_ids.holders(self.account, names) if names else {}
@@ -54,7 +44,7 @@ class HeldCopies:
                 copied.add(entry.uid)
         return frozenset(copied)
 
-    async def _copy(self, entry: RemoteEntry, message: Message, filling: Filling) -> bool:
+    async def _copy(self, entry: RemoteEntry, message: Message, filling: Filling[RemoteEntry]) -> bool:
         size, digest = message.content.wire_size, message.content.wire_sha256
         if size <= GATHERED_BYTES:
             octets = b"".join([chunk async for chunk in self._chunks(message)])

@@ -240,7 +240,7 @@ def _compare_flags(entry: BaseEntry, local: LocalView, remote: RemoteView) -> Fl
     there = remote.changed.get(uid_of(entry))
     remote_flags = entry.flags if there is None else there.flags
     base_flags = in_spelling_of(entry.flags, remote_flags)
-    shown = in_spelling_of(_shown(here, base_flags, local), base_flags | remote_flags)
+    shown = in_spelling_of(shown_flags(here, base_flags, local), base_flags | remote_flags)
     local_flags = _with_wishes(shown, entry, local, known=base_flags | remote_flags)
     if shown == local_flags == base_flags == remote_flags:
         return None
@@ -277,11 +277,11 @@ def flags_after_move(base: BaseEntry, here: LocalEntry, local: LocalView, remote
     """
     base_flags = in_spelling_of(base.flags, remote)
     known = base_flags | remote
-    shown = in_spelling_of(_shown(here, base_flags, local), known)
+    shown = in_spelling_of(shown_flags(here, base_flags, local), known)
     return merge_flags(base_flags, _with_wishes(shown, base, local, known=known), remote)
 
 
-def _shown(here: LocalEntry, base: FlagSet, local: LocalView) -> FlagSet:
+def shown_flags(here: LocalEntry, base: FlagSet, local: LocalView) -> FlagSet:
     """The file's flags, with base's word for keywords that this file cannot show (sync.md 27)."""
     if here.maildir_name in local.unexplained:
         return here.flags | (base - LETTER_FLAGS)

@@ -15,7 +15,7 @@ from daemon.model.errors import StoreForeign
 from daemon.model.events import NewEvent
 from daemon.model.ids import AccountId, MailboxName, MaildirName, UidValidity
 from daemon.model.mailbox import MailboxRecord
-from daemon.model.operations import Intent, IntentKind, Tombstone
+from daemon.model.operations import NO_VALIDITY, Intent, IntentKind, Tombstone
 from daemon.store.base import Arrival
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
@@ -181,12 +181,15 @@ class LocalRecovery:
     ) -> list[NewEvent]:
         """`message.new` for mail above the mark: that it was stored by a run that died makes it no less new."""
         mark = record.uid_next
-        if not record.is_first_pass_done or mark is None or validity != record.uid_validity:
+        if not record.is_first_pass_done:
+            return []
+        if validity != NO_VALIDITY and (mark is None or validity != record.uid_validity):
             return []
         return [
             new_message_event(
                 self.account, record, arrival.message_id, arrival.flags, arrival.content, origin="server"
             )
             for arrival in arrivals
-            if arrival.uid is not None and arrival.uid >= mark
+            if validity == NO_VALIDITY
+            or (arrival.uid is not None and mark is not None and arrival.uid >= mark)
         ]

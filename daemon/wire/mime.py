@@ -24,6 +24,8 @@ MAX_MESSAGE_ID_CHARS: Final = 998  # RFC 5322 §2.1.1: the longest line
 _FIELD_COUNT: Final = 6
 _FIELD: Final = re.compile(rb"\n(to|cc|subject|from|message-id|date)[ \t]{0,80}:", re.IGNORECASE)
 _EMPTY_LINE: Final = re.compile(rb"\n\r?\n")
+_RECEIVED: Final = re.compile(rb"\nreceived[ \t]{0,80}:", re.IGNORECASE)
+_FIELD_END: Final = re.compile(rb"\n(?![ \t])")
 _MAX_DATE_BYTES: Final = 200
 _EARLIEST_YEAR: Final = 1970
 _LATEST_YEAR: Final = 2100  # a later Date says nothing: the sort key falls back to INTERNALDATE
@@ -120,6 +122,22 @@ def _read_fields(octets: bytes) -> tuple[dict[bytes, bytes], bool]:
         if len(values) == _FIELD_COUNT:
             break
     return values, is_limited
+
+
+def received_date(octets: bytes) -> int | None:
+    """When the last server took the message: the date of the first Received field (RFC 5321 §4.4), else of Date.
+
+    Seconds since 1970, UTC; None where neither says one. Anybody may have written it: for sorting, never for a decision.
+    """
+    block = b"\n" + octets[: min(header_length(octets, most_bytes=MAX_BLOCK_BYTES), MAX_BLOCK_BYTES)]
+    found = _RECEIVED.search(block)
+    if found is not None:
+        end = _FIELD_END.search(block, found.end())
+        value = block[found.end() : end.start() if end is not None else len(block)][:MAX_FIELD_BYTES]
+        date = parse_date(value.rpartition(b";")[2])
+        if date is not None:
+            return date
+    return read_facts(octets).date_header
 
 
 def parse_date(raw: bytes) -> int | None:

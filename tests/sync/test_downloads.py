@@ -6,7 +6,8 @@ from daemon.model.errors import StoreError
 from daemon.model.events import EventName
 from daemon.model.flags import FLAGGED, SEEN
 from daemon.model.views import BaseState, RemoteEntry
-from daemon.sync.downloads import BATCH_MESSAGES, RETRY_FIRST_SECONDS, total_size
+from daemon.sync.downloads import RETRY_FIRST_SECONDS, total_size
+from daemon.sync.filling import BATCH_MESSAGES
 from tests.sync.stage import NOON, LeapingClock, agree, entries, events, letter, messages, sha
 
 ODD = [

@@ -12,7 +12,7 @@ from daemon.model.flags import SEEN
 from daemon.model.ids import MailboxName
 from daemon.model.message import MessageQuery
 from daemon.store.events import EventsGone
-from daemon.sync import downloads
+from daemon.sync import filling
 from tests.support import corpus
 from tests.support.bridge import ACCOUNT, open_bridge
 from tests.support.server_side import server_side
@@ -370,8 +370,8 @@ async def test_large_messages_between_batches_are_never_taken_from_under_the_dis
 
     Small batches, one in flight at a time, make that wait the rule.
     """
-    monkeypatch.setattr(downloads, "BATCH_BYTES", 100_000)
-    monkeypatch.setattr(downloads, "BATCHES_IN_FLIGHT", 1)
+    monkeypatch.setattr(filling, "BATCH_BYTES", 100_000)
+    monkeypatch.setattr(filling, "BATCHES_IN_FLIGHT", 1)
     mail = list(corpus.messages(400, seed=8, smallest=20_000, largest=60_000))
     for number in range(12):
         big = b"Subject: big %d\r\n\r\n" % number + b"0123456789abcde\n" * 80_000 + b"\r\n"

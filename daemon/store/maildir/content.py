@@ -105,6 +105,10 @@ class ContentMeter:
             envelope=mime.read_facts(b"".join(self._head)),
         )
 
+    def received_date(self) -> int | None:
+        """When the last server took the message, as its header says (`wire.mime.received_date`)."""
+        return mime.received_date(b"".join(self._head))
+
     def _feed_header(self, wire: bytes) -> None:
         seen = self._tail + wire
         end = seen.find(b"\r\n\r\n")

@@ -21,6 +21,7 @@ from daemon.store.maildir.folder import Folder
 from daemon.store.maildir.sink import TmpSink
 from daemon.store.maildir.tmpfile import StagedFile, TmpFile
 from daemon.store.pools import Pools
+from daemon.wire import mime
 
 
 class Batch:
@@ -49,14 +50,19 @@ class Batch:
     async def write_many(self, items: Sequence[tuple[bytes, int | None]]) -> list[StagedFile]:
         """The messages staged, in order, by one job of the pool. All or none: on an error those of this call are gone.
 
+        Without an internal date a file gets the time at which its header says it was received.
+
         Raises:
             StoreForeign: The mailbox's directory is missing.
             StoreError: disk_full, store_readonly, store_io.
         """
         return await self._pools.run("files", self._write_many, items)
 
-    def sink(self, size: int, internal_date: int | None) -> TmpSink:
-        """Where a large literal goes while it arrives; its file is made with the first octets written to disk."""
+    def sink(self, size: int | None, internal_date: int | None) -> TmpSink:
+        """Where a large literal goes while it arrives; its file is made with the first octets written to disk.
+
+        `size` None where it is known only at its end; the date as in `write_many`.
+        """
         return TmpSink(self._pools, self._create, size, internal_date)
 
     async def close(self) -> None:
@@ -80,10 +86,9 @@ class Batch:
                     file = self._create()
                     file.write(octets)
                     facts = content.facts_of(octets)
-                    file.finish(internal_date)
-                    done.append(
-                        StagedFile(tmp_name=file.name, content=facts, internal_date=internal_date, file=file)
-                    )
+                    date = internal_date if internal_date is not None else mime.received_date(octets)
+                    file.finish(date)
+                    done.append(StagedFile(tmp_name=file.name, content=facts, internal_date=date, file=file))
         except StoreError:
             if file is not None:
                 file.discard()

@@ -16,8 +16,9 @@ class TmpSink:
     """One literal's way into a file of tmp/; `result` is the staged file once `end` has returned."""
 
     def __init__(
-        self, pools: Pools, create: Callable[[], TmpFile], size: int, internal_date: int | None
+        self, pools: Pools, create: Callable[[], TmpFile], size: int | None, internal_date: int | None
     ) -> None:
+        """`size` None where the length is known only when the last octet has come, as with POP3."""
         self._pools = pools
         self._create = create
         self._size = size
@@ -73,13 +74,14 @@ class TmpSink:
 
     def _finish(self, chunks: list[bytes]) -> StagedFile:
         self._store(chunks)
-        if self._file is None or self._meter.file_size != self._size:
+        if self._file is None or self._size not in {None, self._meter.file_size}:
             raise StoreError(f"{self._meter.file_size} octets arrived, {self._size} were announced")
+        date = self._internal_date if self._internal_date is not None else self._meter.received_date()
         with disk_errors("cannot write to tmp"):
-            self._file.finish(self._internal_date)
+            self._file.finish(date)
         return StagedFile(
             tmp_name=self._file.name,
             content=self._meter.result(),
-            internal_date=self._internal_date,
+            internal_date=date,
             file=self._file,
         )

@@ -1,0 +1,1 @@
+"""POP3 in memory: the demo's second bridge."""

@@ -1,0 +1,270 @@
+"""The maildrops of POP3 accounts: what was seen there, and what it became here.
+
+Nothing here decides whether two are the same message; `sync.maildrop_plan` does. Rows are never removed by their
+disappearance from a listing: they are marked as gone, and pruned after a time that the caller names (sync.md 25).
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from daemon.model.ids import AccountId, MessageId
+from daemon.model.maildrop import Sighting
+from daemon.store.encoding import chunks, from_ms, id_from_bytes, id_to_bytes, to_ms
+from daemon.store.readers import Readers
+from daemon.store.tables_index import CONTENT, MESSAGE
+from daemon.store.tables_state import MAILDROP, TOMBSTONE
+from daemon.store.transactions import StateTx
+from daemon.store.writer import Writer
+
+R = TypeVar("R")
+
+
+class SightingKey(NamedTuple):
+    """What a listing is compared with: the row's number, what was listed, and whether it is gone."""
+
+    number: int
+    uidl: str | None
+    size: int | None
+    is_gone: bool
+
+
+class MaildropRoom:
+    """Sightings of all accounts; each call names one."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer: Final = writer
+        self._readers: Final = readers
+
+    async def compare(self, account: AccountId, consume: Callable[[Iterable[SightingKey]], R]) -> R:
+        """What `consume` makes of all keys of the account, oldest first.
+
+        They are handed over one by one, in a reader's thread: a maildrop may hold hundreds of thousands.
+        """
+        keys = select(MAILDROP.c.number, MAILDROP.c.uidl, MAILDROP.c.size, MAILDROP.c.gone_at_ms.is_not(None))
+
+        def query(connection: Connection) -> R:
+            rows = connection.execute(keys.where(MAILDROP.c.account == account).order_by(MAILDROP.c.number))
+            return consume(SightingKey(*row) for row in rows)
+
+        return await self._readers.state(query)
+
+    async def get_many(self, numbers: Collection[int]) -> tuple[Sighting, ...]:
+        """The sightings of these rows; unknown ones are left out."""
+
+        def query(connection: Connection) -> tuple[Sighting, ...]:
+            found: list[Sighting] = []
+            for part in chunks(numbers):
+                rows = connection.execute(select(MAILDROP).where(MAILDROP.c.number.in_(part)))
+                found.extend(_sighting_of(row) for row in rows.mappings())
+            return tuple(found)
+
+        return await self._readers.state(query)
+
+    async def with_digests(self, account: AccountId, digests: Collection[bytes]) -> tuple[Sighting, ...]:
+        """All sightings of messages with these octets, oldest first."""
+
+        def query(connection: Connection) -> tuple[Sighting, ...]:
+            found: list[Sighting] = []
+            for part in chunks(digests):
+                rows = connection.execute(
+                    select(MAILDROP)
+                    .where(MAILDROP.c.account == account, MAILDROP.c.sha256.in_(part))
+                    .order_by(MAILDROP.c.number)
+                )
+                found.extend(_sighting_of(row) for row in rows.mappings())
+            return tuple(found)
+
+        return await self._readers.state(query)
+
+    async def unseen_holders(
+        self, account: AccountId, digests: Collection[bytes]
+    ) -> Mapping[bytes, tuple[MessageId, ...]]:
+        """Messages of the account with these octets that no sighting names: stored, or removed by decision.
+
+        A stop between storing a message and noting where it came from leaves such.
+        """
+
+        def stored(connection: Connection) -> list[tuple[bytes, bytes]]:
+            found: list[tuple[bytes, bytes]] = []
+            for part in chunks(digests):
+                rows = connection.execute(
+                    select(CONTENT.c.file_sha256, MESSAGE.c.id)
+                    .select_from(MESSAGE.join(CONTENT, CONTENT.c.id == MESSAGE.c.content_id))
+                    .where(MESSAGE.c.account == account, CONTENT.c.file_sha256.in_(part))
+                )
+                found.extend((row[0], row[1]) for row in rows)
+            return found
+
+        def unseen(
+            connection: Connection, holders: list[tuple[bytes, bytes]]
+        ) -> Mapping[bytes, tuple[MessageId, ...]]:
+            for part in chunks(digests):
+                rows = connection.execute(
+                    select(TOMBSTONE.c.file_sha256, TOMBSTONE.c.message_id).where(
+                        TOMBSTONE.c.account == account, TOMBSTONE.c.file_sha256.in_(part)
+                    )
+                )
+                holders.extend((row[0], row[1]) for row in rows)
+            seen: set[bytes] = set()
+            for some in chunks({raw for _, raw in holders}):
+                seen.update(
+                    connection.execute(
+                        select(MAILDROP.c.message_id).where(
+                            MAILDROP.c.account == account, MAILDROP.c.message_id.in_(some)
+                        )
+                    ).scalars()
+                )
+            found: dict[bytes, list[MessageId]] = {}
+            for digest, raw in dict.fromkeys(holders):
+                if raw not in seen:
+                    found.setdefault(digest, []).append(id_from_bytes(raw))
+            return {digest: tuple(ids) for digest, ids in found.items()}
+
+        holders = await self._readers.index(stored)
+        return await self._readers.state(lambda connection: unseen(connection, holders))
+
+    async def due(self, account: AccountId, seen_before: float) -> tuple[Sighting, ...]:
+        """Sightings with a unique id that are in the maildrop and were first seen at that time or earlier, oldest first."""
+
+        def query(connection: Connection) -> tuple[Sighting, ...]:
+            rows = connection.execute(
+                select(MAILDROP)
+                .where(
+                    MAILDROP.c.account == account,
+                    MAILDROP.c.uidl.is_not(None),
+                    MAILDROP.c.gone_at_ms.is_(None),
+                    MAILDROP.c.first_seen_ms <= to_ms(seen_before),
+                )
+                .order_by(MAILDROP.c.number)
+            )
+            return tuple(_sighting_of(row) for row in rows.mappings())
+
+        return await self._readers.state(query)
+
+    async def count(self, account: AccountId) -> int:
+        """How many sightings of the account are in the maildrop as it was last listed."""
+        return await self._readers.state(
+            lambda connection: connection.execute(
+                select(func.count())
+                .select_from(MAILDROP)
+                .where(MAILDROP.c.account == account, MAILDROP.c.gone_at_ms.is_(None))
+            ).scalar_one()
+        )
+
+    async def save(self, account: AccountId, sightings: Sequence[Sighting]) -> None:
+        """Store new sightings, and those with a number as they are now."""
+        fresh = [_values_of(account, one) for one in sightings if one.number is None]
+        changed = [
+            {"row_number": one.number, **_values_of(account, one)}
+            for one in sightings
+            if one.number is not None
+        ]
+
+        def work(tx: StateTx) -> None:
+            if fresh:
+                tx.connection.execute(insert(MAILDROP), fresh)
+            if changed:
+                tx.connection.execute(_CHANGE, changed)
+
+        if fresh or changed:
+            await self._writer.state(work)
+
+    async def note_listing(
+        self, account: AccountId, *, gone: Collection[int], back: Collection[int], at: float
+    ) -> None:
+        """Mark what the listing has no more as gone since `at`, unless it is so already, and what it has again as there."""
+
+        def work(tx: StateTx) -> None:
+            here = MAILDROP.c.account == account
+            for part in chunks(gone):
+                which = (here, MAILDROP.c.number.in_(part), MAILDROP.c.gone_at_ms.is_(None))
+                tx.connection.execute(update(MAILDROP).where(*which).values(gone_at_ms=to_ms(at)))
+            for part in chunks(back):
+                which = (here, MAILDROP.c.number.in_(part), MAILDROP.c.gone_at_ms.is_not(None))
+                tx.connection.execute(update(MAILDROP).where(*which).values(gone_at_ms=None))
+
+        if gone or back:
+            await self._writer.state(work)
+
+    async def unname(self, account: AccountId, at: float) -> None:
+        """Forget the unique ids: the maildrop is another one, where they mean nothing. The digests stay."""
+
+        def work(tx: StateTx) -> None:
+            tx.connection.execute(
+                update(MAILDROP)
+                .where(MAILDROP.c.account == account, MAILDROP.c.gone_at_ms.is_(None))
+                .values(gone_at_ms=to_ms(at))
+            )
+            tx.connection.execute(
+                update(MAILDROP).where(MAILDROP.c.account == account).values(uidl=None, size=None)
+            )
+
+        await self._writer.state(work)
+
+    async def forget(self, account: AccountId, message_ids: Collection[MessageId]) -> None:
+        """Forget where these messages came from: what is still there comes down again."""
+
+        def work(tx: StateTx) -> None:
+            for part in chunks(message_ids):
+                tx.connection.execute(
+                    delete(MAILDROP).where(
+                        MAILDROP.c.account == account,
+                        MAILDROP.c.message_id.in_([id_to_bytes(message_id) for message_id in part]),
+                    )
+                )
+
+        if message_ids:
+            await self._writer.state(work)
+
+    async def prune(self, account: AccountId, gone_before: float) -> int:
+        """How many sightings were forgotten, because they are gone since before that time."""
+
+        def work(tx: StateTx) -> int:
+            return tx.connection.execute(
+                delete(MAILDROP).where(
+                    MAILDROP.c.account == account, MAILDROP.c.gone_at_ms < to_ms(gone_before)
+                )
+            ).rowcount
+
+        return await self._writer.state(work)
+
+
+_CHANGE: Final = (
+    update(MAILDROP)
+    .where(MAILDROP.c.number == bindparam("row_number"))
+    .values(
+        {
+            column.name: bindparam(column.name)
+            for column in MAILDROP.columns
+            if column.name not in {"number", "account"}
+        }
+    )
+)
+
+
+def _values_of(account: AccountId, one: Sighting) -> dict[str, Any]:
+    return {
+        "account": account,
+        "uidl": one.uidl,
+        "size": one.size,
+        "sha256": one.sha256,
+        "header_sha256": one.header_sha256,
+        "message_id": id_to_bytes(one.message_id),
+        "first_seen_ms": to_ms(one.first_seen),
+        "gone_at_ms": to_ms(one.gone_at) if one.gone_at is not None else None,
+    }
+
+
+def _sighting_of(row: Mapping[Any, Any]) -> Sighting:
+    return Sighting(
+        number=row["number"],
+        uidl=row["uidl"],
+        size=row["size"],
+        sha256=row["sha256"],
+        header_sha256=row["header_sha256"],
+        message_id=id_from_bytes(row["message_id"]),
+        first_seen=from_ms(row["first_seen_ms"]),
+        gone_at=from_ms(row["gone_at_ms"]) if row["gone_at_ms"] is not None else None,
+    )

@@ -1,0 +1,285 @@
+"""Mail comes in from a maildrop: fetched in a pipeline, stored in durable batches, and remembered by its digest.
+
+The order of a batch: octets to tmp/, fsync beside the intents' transaction, rename, fsync of the directories, one index
+transaction with the events, the sightings, intents closed. Nothing is deleted on the server whose sighting is not
+durable. Octets that are here already, under a unique id that changed or from a run that died, are not stored again, and
+mail deleted here does not come back (sync.md 25).
+"""
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from daemon.model.clock import Clock
+from daemon.model.errors import MailError
+from daemon.model.flags import NO_FLAGS
+from daemon.model.ids import AccountId, MaildirName, MessageId, new_message_id
+from daemon.model.mailbox import MailboxRecord
+from daemon.model.maildrop import Sighting
+from daemon.model.operations import NO_VALIDITY, IntentKind
+from daemon.model.passes import PassResult
+from daemon.model.sink import Sink
+from daemon.net.pop3.client import MaildropEntry, Pop3Client
+from daemon.store.base import Arrival
+from daemon.store.intents import NewIntent
+from daemon.store.maildir.tmpfile import StagedFile
+from daemon.store.maildir.tree import MaildirTree
+from daemon.store.store import Store
+from daemon.sync.downloads import new_message_event
+from daemon.sync.filling import Filling
+from daemon.sync.tally import Tally
+from daemon.sync.task_errors import one_error
+
+PIPELINE_DEPTH: Final = 16
+
+_Staged = tuple[MaildropEntry, StagedFile]
+
+
+class Pop3Downloads:
+    """Fetches what is new in one maildrop."""
+
+    def __init__(
+        self,
+        *,
+        account: AccountId,
+        store: Store,
+        tree: MaildirTree,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        tally: Tally,
+    ) -> None:
+        self._account = account
+        self._store = store
+        self._tree = tree
+        self._clock = clock
+        self._log = log
+        self._tally = tally
+        self._spoken_for: set[int] = set()
+        self._taken: set[MessageId] = set()
+        self._refused: dict[int, str] = {}
+
+    async def run(
+        self,
+        client: Pop3Client,
+        record: MailboxRecord,
+        wanted: Sequence[MaildropEntry],
+        spoken_for: Iterable[int],
+        *,
+        is_lockstep: bool = False,
+    ) -> dict[int, str]:
+        """Every message stored, or known to be here already; gives the server's words on those it refused, by number.
+
+        Args:
+            client: A line in TRANSACTION state.
+            record: The mailbox they are delivered into.
+            wanted: What is to be fetched.
+            spoken_for: Rows of sightings that belong to other messages of this listing.
+            is_lockstep: Have each message durable before the next is asked for.
+        """
+        self._spoken_for = set(spoken_for)
+        self._taken.clear()
+        self._refused = {}
+        lost: MailError | None = None
+        with one_error():
+            async with contextlib.AsyncExitStack() as batches, asyncio.TaskGroup() as tasks:
+                filling = Filling[MaildropEntry](
+                    tasks,
+                    batches,
+                    open_batch=lambda: self._tree.open_batch(record.directory),
+                    commit=lambda staged: self._commit(record, staged),
+                    date_of=_unsaid,
+                )
+                try:
+                    await self._fetch_into(filling, client, wanted, is_lockstep=is_lockstep)
+                except MailError as exc:
+                    lost = exc
+                await filling.close()
+        if lost is not None:
+            raise lost
+        return self._refused
+
+    async def _fetch_into(
+        self,
+        filling: Filling[MaildropEntry],
+        client: Pop3Client,
+        wanted: Sequence[MaildropEntry],
+        *,
+        is_lockstep: bool,
+    ) -> None:
+        entries = {entry.number: entry for entry in wanted}
+
+        def sink_for(number: int, _size: int) -> Sink:
+            return filling.sink(
+                number, entries[number], None
+            )  # what LIST said is not what comes (faults.md P5)
+
+        async with contextlib.aclosing(
+            client.fetch_messages(
+                entries,
+                {number: entry.size for number, entry in entries.items()},
+                sink_for=sink_for,
+                depth=1 if is_lockstep else PIPELINE_DEPTH,
+            )
+        ) as messages:
+            async for message in messages:
+                entry = entries[message.number]
+                if message.octets is not None:
+                    await filling.take(entry, message.octets)
+                elif not await filling.take_sunk(entry):
+                    self._note_refused(entry, message.refusal or "no octets in the answer")
+                    continue
+                if is_lockstep:
+                    await filling.settle()
+
+    def _note_refused(self, entry: MaildropEntry, words: str) -> None:
+        """One bad message is left for later and holds nothing up (faults.md P9)."""
+        self._refused[entry.number] = words
+        self._tally.add(PassResult(failed=1))
+        self._log.warning("message.refused", number=entry.number, server_said=words)
+
+    async def _commit(self, record: MailboxRecord, staged: Sequence[_Staged]) -> None:
+        """Make one batch durable; see the module's order."""
+        now = self._clock.now()
+        partners = await self._partners([file.content.file_sha256 for _, file in staged])
+        sightings: list[Sighting] = []
+        keep: list[tuple[_Staged, MaildirName, MessageId]] = []
+        for entry, file in staged:
+            content = file.content
+            partner = partners.take(content.file_sha256)
+            if isinstance(partner, Sighting):
+                message_id, number, first_seen = partner.message_id, partner.number, partner.first_seen
+            elif partner is not None:
+                message_id, number, first_seen = partner, None, now
+            else:
+                message_id, number, first_seen = new_message_id(), None, now
+                self._taken.add(message_id)  # equal octets that follow are another message
+                name = self._tree.new_name(size=content.file_size, wire_size=content.wire_size)
+                keep.append(((entry, file), name, message_id))
+            sightings.append(
+                Sighting(
+                    number=number,
+                    uidl=entry.uidl,
+                    size=entry.size,
+                    sha256=content.file_sha256,
+                    header_sha256=content.header_sha256,
+                    message_id=message_id,
+                    first_seen=first_seen,
+                )
+            )
+        closing = await self._store_new(record, keep) if keep else []
+        await self._store.maildrop.save(self._account, sightings)
+        await self._store.intents.close(closing)
+        self._tally.add(PassResult(downloaded=len(keep)))
+        self._tally.transferred(
+            messages=len(staged), octets=sum(file.content.file_size for _, file in staged)
+        )
+        self._log.debug("batch.stored", messages=len(keep), known=len(staged) - len(keep))
+
+    async def _store_new(
+        self, record: MailboxRecord, keep: Sequence[tuple[_Staged, MaildirName, MessageId]]
+    ) -> list[int]:
+        """Files and rows of what was not here; gives the intents that end with it."""
+        files = [file for (_, file), _, _ in keep]
+        now = int(self._clock.now())
+        dates = [file.internal_date if file.internal_date is not None else now for file in files]
+        intents, _ = await asyncio.gather(
+            self._store.intents.open(
+                [
+                    self._intent(record, file, name, message_id, date)
+                    for ((_, file), name, message_id), date in zip(keep, dates, strict=True)
+                ]
+            ),
+            self._tree.sync_staged(files),
+        )
+        await self._tree.publish(
+            record.directory, files, [name for _, name, _ in keep], [NO_FLAGS for _ in keep]
+        )
+        arrivals = [
+            Arrival(
+                message_id=message_id,
+                uid=None,
+                maildir_name=name,
+                flags=NO_FLAGS,
+                content=file.content,
+                internal_date=date,
+            )
+            for ((_, file), name, message_id), date in zip(keep, dates, strict=True)
+        ]
+        events = [
+            new_message_event(
+                self._account, record, arrival.message_id, arrival.flags, arrival.content, origin="server"
+            )
+            for arrival in arrivals
+            if record.is_first_pass_done
+        ]
+        await self._store.base.confirm(self._account, record.name, None, arrivals, events)
+        return [intent.id for intent in intents]
+
+    def _intent(
+        self, record: MailboxRecord, file: StagedFile, name: MaildirName, message_id: MessageId, date: int
+    ) -> NewIntent:
+        content = file.content
+        return NewIntent(
+            kind=IntentKind.DOWNLOAD,
+            account=self._account,
+            mailbox=record.name,
+            uid_validity=NO_VALIDITY,
+            uid=None,
+            uid_next=None,
+            maildir_name=name,
+            message_id=message_id,
+            flags=NO_FLAGS,
+            file_size=content.file_size,
+            file_sha256=content.file_sha256,
+            wire_size=content.wire_size,
+            wire_sha256=content.wire_sha256,
+            internal_date=date,
+        )
+
+    async def _partners(self, digests: Collection[bytes]) -> "_Partners":
+        """Who may have these octets already: sightings that nothing in this listing stands for, and messages that no
+        sighting names.
+        """
+        sightings: dict[bytes, list[Sighting]] = defaultdict(list)
+        for one in await self._store.maildrop.with_digests(self._account, digests):
+            if one.number not in self._spoken_for:
+                sightings[one.sha256].append(one)
+        holders = await self._store.maildrop.unseen_holders(self._account, digests)
+        return _Partners(sightings, {digest: list(ids) for digest, ids in holders.items()}, self._taken)
+
+
+class _Partners:
+    """Hands out each message once, over all batches of a run; `taken` are those that are handed out or new."""
+
+    def __init__(
+        self,
+        sightings: dict[bytes, list[Sighting]],
+        holders: dict[bytes, list[MessageId]],
+        taken: set[MessageId],
+    ) -> None:
+        self._sightings = sightings
+        self._holders = holders
+        self._taken = taken
+
+    def take(self, digest: bytes) -> Sighting | MessageId | None:
+        """A partner for octets with this digest, sightings first; None where they are new here."""
+        while waiting := self._sightings.get(digest):
+            one = waiting.pop(0)
+            if one.message_id not in self._taken:
+                self._taken.add(one.message_id)
+                return one
+        while ids := self._holders.get(digest):
+            message_id = ids.pop(0)
+            if message_id not in self._taken:
+                self._taken.add(message_id)
+                return message_id
+        return None
+
+
+def _unsaid(_entry: MaildropEntry) -> int | None:
+    """POP3 tells no internal date: the header of the message does, where it is stored."""
+    return None

@@ -1,0 +1,220 @@
+"""One poll of a POP3 maildrop: the tree first, then what is new comes down, then what may leave the server leaves it.
+
+The street is one-way: nothing that happens in the tree ever reaches the server (decisions.md 4). A fault of one message
+is recorded and the others go on; what stops the account leaves as MailError, and the next poll makes whole what this one
+had begun.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from daemon.model.clock import Clock
+from daemon.model.errors import MessageUnavailable, ServerRefused, Throttled
+from daemon.model.ids import INBOX, MailboxName, MaildirName
+from daemon.model.mailbox import MailboxRecord
+from daemon.model.passes import PassResult, Progress
+from daemon.model.settings import Pop3Settings
+from daemon.net.pop3.client import MaildropEntry, Pop3Client
+from daemon.store.maildir.tree import MaildirTree
+from daemon.store.store import Store
+from daemon.sync.backups import Backups
+from daemon.sync.fingerprint import is_server_other, note_server
+from daemon.sync.local_scan import LocalScan
+from daemon.sync.maildrop_plan import Comparison, compare, match_nameless
+from daemon.sync.one_way_tree import OneWayTree
+from daemon.sync.pop3_downloads import Pop3Downloads
+from daemon.sync.pop3_removals import Removals, header_digest
+from daemon.sync.recovery import LocalRecovery
+from daemon.sync.tally import Tally
+from daemon.sync.wishes import Wishes
+
+REMEMBERED_SECONDS: Final = 30 * 86400.0  # sync.md 25: unique ids that vanished and may come back
+REFUSED_SECONDS: Final = 15 * 60.0
+_TREE_CLAIMED: Final = "tree_claimed"
+_LOCKSTEP_HOSTS: Final = ("pop.gmail.com", "pop.googlemail.com")  # QUIRK Gmail: RETR itself hides the message
+
+
+class Pop3Sync:
+    """Keeps one maildrop's mail here, poll by poll, on a connection that is handed in."""
+
+    def __init__(
+        self,
+        *,
+        settings: Pop3Settings,
+        store: Store,
+        tree: MaildirTree,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._settings = settings
+        self._account = settings.id
+        self._store = store
+        self._tree = tree
+        self._clock = clock
+        self._log = log
+        self._on_progress = on_progress
+        self._scan = LocalScan(tree, log)
+        self._ways = OneWayTree(
+            account=settings.id, store=store, tree=tree, scan=self._scan, clock=clock, log=log
+        )
+        self._backups = Backups(account=settings.id, store=store, tree=tree, log=log)
+        self._recovery = LocalRecovery(account=settings.id, store=store, tree=tree, log=log)
+        self._removals = Removals(
+            account=settings.id,
+            leave_on_server=settings.leave_on_server,
+            store=store,
+            clock=clock,
+            log=log,
+        )
+        self._refused_until: dict[tuple[str | None, int | None], float] = {}
+        self._is_prepared = False
+        self.announced_count = 0
+        """How many messages the next poll will remove from the server, said once before it begins."""
+
+    def note_local_change(self) -> None:
+        """The tree may have changed: look at every directory the next time."""
+        self._scan.forget()
+
+    async def recover(self) -> None:
+        """Make the store whole after whatever ended the last run; no network.
+
+        Raises:
+            StoreForeign: The tree is missing or of another store; nothing was touched.
+            MailError: protocol_changed.
+        """
+        is_other = await is_server_other(self._settings, self._store)
+        if await self._store.facts.get(self._account, _TREE_CLAIMED) is None:
+            await self._tree.claim(adopt=True)
+            await self._store.facts.set(self._account, _TREE_CLAIMED, "1")
+        records = await self._ways.records()
+        await self._backups.look(records.keys())
+        await self._recovery.run(records)
+        if is_other:
+            await self._store.maildrop.unname(self._account, self._clock.now())
+        await note_server(self._settings, self._store)
+        self._is_prepared = True
+
+    async def follow_tree(self) -> PassResult:
+        """Bring index and wishes in step with the files; no network."""
+        tally = Tally(self._account, self._on_progress)
+        await self._follow(tally)
+        return tally.result
+
+    async def run_pass(self, client: Pop3Client) -> PassResult:
+        """What was done; the session is over afterwards, QUIT answered.
+
+        Raises:
+            MailError: The poll ended early; nothing counts as deleted. What it had begun the next one makes whole.
+        """
+        tally = Tally(self._account, self._on_progress)
+        records = await self._follow(tally)
+        inbox = records[INBOX]
+        listed = await client.list_messages()
+        before = await self._compare(listed)
+        wanted, named = await self._unknown(client, before)
+        await self._note_listing(before, named)
+        tally.expect(messages=len(wanted), octets=sum(entry.size or 0 for entry in wanted))
+        downloads = Pop3Downloads(
+            account=self._account,
+            store=self._store,
+            tree=self._tree,
+            clock=self._clock,
+            log=self._log,
+            tally=tally,
+        )
+        refused = await downloads.run(
+            client,
+            inbox,
+            wanted,
+            [*before.known_rows, *named],
+            is_lockstep=self._settings.host.lower() in _LOCKSTEP_HOSTS,
+        )
+        self._note_refused(wanted, refused)
+        if not inbox.is_first_pass_done or inbox.message_count != len(listed):
+            await self._store.mailboxes.save(
+                replace(inbox, is_first_pass_done=True, message_count=len(listed))
+            )
+        fetched = {entry.number for entry in wanted} - refused.keys()
+        marked, self.announced_count = await self._removals.mark(
+            client, listed, await self._compare(listed) if fetched else before, fetched
+        )
+        await client.quit()
+        now = self._clock.now()
+        await self._store.maildrop.note_listing(self._account, gone=marked, back=(), at=now)
+        await self._store.maildrop.prune(self._account, now - REMEMBERED_SECONDS)
+        tally.add(PassResult(expunged_there=len(marked)))
+        return tally.result
+
+    async def _follow(self, tally: Tally) -> Mapping[MailboxName, MailboxRecord]:
+        if not self._is_prepared:
+            await self.recover()
+        await self._tree.check_identity()
+        records = await self._ways.records()
+        unborn: Mapping[MailboxName, frozenset[MaildirName]] = await self._recovery.run(records)
+        wishes = Wishes(self._store, await self._store.operations.pending(self._account))
+        review = self._backups.review
+        await self._ways.follow(
+            records,
+            wishes,
+            tally,
+            unborn=unborn,
+            is_backup=bool(review.mailboxes) and review.is_tree_older,
+        )
+        await self._backups.reviewed(records.keys())
+        return records
+
+    async def _compare(self, listed: Sequence[MaildropEntry]) -> Comparison:
+        return await self._store.maildrop.compare(self._account, lambda keys: compare(listed, keys))
+
+    async def _unknown(
+        self, client: Pop3Client, comparison: Comparison
+    ) -> tuple[list[MaildropEntry], list[int]]:
+        """What is to be fetched, and the rows of messages without a unique id that are known by their header."""
+        now = self._clock.now()
+        wanted = [
+            entry
+            for entry in comparison.unknown
+            if self._refused_until.get((entry.uidl, entry.size), 0.0) <= now
+        ]
+        nameless = [entry for entry in wanted if entry.uidl is None]
+        if not nameless or not comparison.nameless_rows:
+            return wanted, []
+        sightings = await self._store.maildrop.get_many(comparison.nameless_rows)
+        sizes = {one.size for one in sightings}
+        headers: list[tuple[MaildropEntry, bytes]] = []
+        for entry in nameless:
+            if entry.size not in sizes:
+                continue
+            try:
+                headers.append((entry, await header_digest(client, entry.number)))
+            except Throttled:
+                raise
+            except ServerRefused:
+                break  # no TOP: the digest of the whole tells
+            except MessageUnavailable:
+                continue
+        found = match_nameless(headers, sightings)
+        rows = [one.number for one in found.values() if one.number is not None]
+        return [entry for entry in wanted if entry.number not in found], rows
+
+    async def _note_listing(self, comparison: Comparison, named: Sequence[int]) -> None:
+        """What is listed no more is remembered for a while. Before the download: what it takes up again is there."""
+        await self._store.maildrop.note_listing(
+            self._account,
+            gone=[*comparison.vanished, *set(comparison.nameless_rows).difference(named)],
+            back=[*comparison.back, *named],
+            at=self._clock.now(),
+        )
+
+    def _note_refused(self, wanted: Sequence[MaildropEntry], refused: Mapping[int, str]) -> None:
+        until = self._clock.now() + REFUSED_SECONDS
+        for entry in wanted:
+            key = (entry.uidl, entry.size)
+            if entry.number in refused:
+                self._refused_until[key] = until
+            else:
+                self._refused_until.pop(key, None)
