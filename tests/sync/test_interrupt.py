@@ -5,8 +5,6 @@ run can end as if the process had died: from then on no further call of it comes
 """
 
 import contextlib
-import functools
-import inspect
 import os
 import shutil
 import tempfile
@@ -22,51 +20,9 @@ from daemon.model.operations import OperationKind
 from daemon.model.settings import DeleteRule
 from daemon.model.views import BaseState
 from tests.sync.stage import agree, ask, entries, events, letter, messages, open_stage, put, sha
+from tests.sync.steps import Steps, Stopped
 
 NEWS = (EventName.MESSAGE_NEW, EventName.MESSAGE_MOVED, EventName.MESSAGE_DELETED, EventName.OP_APPLIED)
-
-
-class Stopped(BaseException):
-    """The process is dead."""
-
-
-class Steps:
-    """Counts awaited calls; from the `last` one on, none is made."""
-
-    def __init__(self, last: int | None) -> None:
-        self.count = 0
-        self.last = last
-
-    def take(self) -> None:
-        self.count += 1
-        if self.last is not None and self.count >= self.last:
-            raise Stopped
-
-    def interpose(self, target: object) -> None:
-        """Make every awaited public method of this object a step."""
-        for name, member in inspect.getmembers(type(target), inspect.iscoroutinefunction):
-            if not name.startswith("_"):
-                setattr(target, name, self._call(member.__get__(target)))
-
-    def interpose_iterator(self, target: object, name: str) -> None:
-        setattr(target, name, self._iterate(getattr(target, name)))
-
-    def _call(self, real):
-        @functools.wraps(real)
-        async def call(*args, **options):
-            self.take()
-            return await real(*args, **options)
-
-        return call
-
-    def _iterate(self, real):
-        async def iterate(*args, **options):
-            async with contextlib.aclosing(real(*args, **options)) as items:
-                async for item in items:
-                    self.take()
-                    yield item
-
-        return iterate
 
 
 async def watch(bridge, steps: Steps) -> None:
@@ -84,7 +40,7 @@ async def watch(bridge, steps: Steps) -> None:
 
     def counted_batch(directory):
         batch = open_batch(directory)
-        batch.write_many = steps._call(batch.write_many)
+        batch.write_many = steps.call(batch.write_many)
         return batch
 
     tree.open_batch = counted_batch

@@ -161,3 +161,30 @@ def test_any_octets_give_facts(octets):
     mime.read_facts(octets)
     mime.read_facts(b"Subject: " + octets)
     mime.read_facts(b"Date: " + octets + b"\r\nMessage-ID: " + octets)
+
+
+def test_time_received_is_that_of_the_first_received_field():
+    header = (
+        b"Return-Path: <a@b>\r\nReceived: from x (y; z)\r\n\tby mx with ESMTP;\r\n Tue, 14 Nov 2023 22:13:20 +0000\r\n"
+        b"Received: by older; Mon, 1 Jan 2001 00:00:00 +0000\r\nDate: Sun, 2 Jan 2000 00:00:00 +0000\r\n\r\n"
+    )
+    assert mime.received_date(header) == 1_700_000_000
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (
+            b"Received: by nobody; no date at all\r\nDate: Tue, 14 Nov 2023 22:13:20 +0000\r\n\r\n",
+            1_700_000_000,
+        ),
+        (
+            b"Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n\r\nReceived: x; Mon, 1 Jan 2001 00:00:00 +0000",
+            1_700_000_000,
+        ),
+        (b"Subject: none\r\n\r\n", None),
+        (b"", None),
+    ],
+)
+def test_without_a_received_date_the_date_field_stands_in(header, expected):
+    assert mime.received_date(header) == expected

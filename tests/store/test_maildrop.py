@@ -1,0 +1,89 @@
+"""What was seen in maildrops."""
+
+from dataclasses import replace
+
+from daemon.model.ids import new_message_id
+from daemon.model.maildrop import Sighting
+from tests.store.samples import HOME, WORK
+
+DIGEST = b"d" * 32
+
+
+def sighting(uidl="a", size=10, sha256=DIGEST, **rest):
+    return Sighting(
+        uidl=uidl,
+        size=size,
+        sha256=sha256,
+        header_sha256=b"h" * 32,
+        message_id=rest.pop("message_id", None) or new_message_id(),
+        first_seen=rest.pop("first_seen", 100.0),
+        **rest,
+    )
+
+
+async def keys(store, account=WORK):
+    return await store.maildrop.compare(account, lambda found: [tuple(key) for key in found])
+
+
+async def test_sightings_are_kept_by_account_and_over_restarts(open_store):
+    store = await open_store()
+    first = sighting("a")
+    await store.maildrop.save(WORK, [first, sighting(None, None)])
+    await store.maildrop.save(HOME, [sighting("b")])
+    await store.close()
+    store = await open_store()
+    assert await keys(store) == [(1, "a", 10, False), (2, None, None, False)]
+    assert await store.maildrop.get_many([1, 99]) == (replace(first, number=1),)
+    assert [key[1] for key in await keys(store, HOME)] == ["b"]
+
+
+async def test_sighting_with_a_number_is_changed_not_added(store):
+    await store.maildrop.save(WORK, [sighting("a")])
+    (known,) = await store.maildrop.with_digests(WORK, [DIGEST])
+    await store.maildrop.save(WORK, [replace(known, uidl="b", size=11)])
+    assert await keys(store) == [(1, "b", 11, False)]
+
+
+async def test_what_is_gone_keeps_the_time_it_went(store):
+    await store.maildrop.save(WORK, [sighting("a"), sighting("b")])
+    await store.maildrop.note_listing(WORK, gone=[1], back=[], at=200.0)
+    await store.maildrop.note_listing(WORK, gone=[1], back=[], at=300.0)
+    assert (await store.maildrop.get_many([1]))[0].gone_at == 200.0
+    assert await store.maildrop.count(WORK) == 1
+    assert await store.maildrop.prune(WORK, 200.0) == 0
+    await store.maildrop.note_listing(WORK, gone=[], back=[1], at=400.0)
+    assert await store.maildrop.count(WORK) == 2
+    await store.maildrop.note_listing(WORK, gone=[1], back=[], at=500.0)
+    assert await store.maildrop.prune(WORK, 600.0) == 1
+    assert await keys(store) == [(2, "b", 10, False)]
+
+
+async def test_due_are_those_in_the_drop_with_an_id_and_seen_long_enough_ago(store):
+    await store.maildrop.save(
+        WORK,
+        [
+            sighting("old", first_seen=100.0),
+            sighting("new", first_seen=300.0),
+            sighting(None, first_seen=100.0),
+            sighting("gone", first_seen=100.0, gone_at=150.0),
+        ],
+    )
+    assert [one.uidl for one in await store.maildrop.due(WORK, 200.0)] == ["old"]
+
+
+async def test_another_drop_forgets_ids_and_keeps_digests(store):
+    await store.maildrop.save(WORK, [sighting("a", gone_at=50.0), sighting("b")])
+    await store.maildrop.unname(WORK, 200.0)
+    assert [
+        (one.uidl, one.size, one.gone_at) for one in await store.maildrop.with_digests(WORK, [DIGEST])
+    ] == [
+        (None, None, 50.0),
+        (None, None, 200.0),
+    ]
+
+
+async def test_forgotten_messages_have_no_sighting(store):
+    one, other = sighting("a"), sighting("b")
+    await store.maildrop.save(WORK, [one, other])
+    await store.maildrop.forget(WORK, [one.message_id])
+    assert [key[1] for key in await keys(store)] == ["b"]
