@@ -12,11 +12,13 @@ import click
 
 from daemon import __version__
 from daemon.cli import exits
+from daemon.cli.advise import advise
 from daemon.cli.check import check
 from daemon.cli.demo import demo
 from daemon.cli.run import run
 from daemon.cli.status import status
 from daemon.cli.sync import sync
+from daemon.cli.verify import verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -25,7 +27,7 @@ def mailsyncd() -> None:
     """Keeps mail accounts in step with local Maildirs, in both directions."""
 
 
-for _command in (run, sync, check, status, demo):
+for _command in (run, sync, check, verify, status, advise, demo):
     mailsyncd.add_command(_command)
 
 

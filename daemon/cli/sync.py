@@ -36,7 +36,7 @@ def sync(config: Path | None, log_level: str, accounts: tuple[str, ...]) -> None
     75 another process owns the store.
     """  # noqa: D301 - click reads the backspace
     settings = settings_or_exit(config)
-    chosen = _chosen(settings, accounts)
+    chosen = chosen_accounts(settings, accounts)
     if not chosen:
         complain(f"no accounts in {settings.source}; nothing to do")
         sys.exit(exits.OK)
@@ -77,7 +77,7 @@ def sync(config: Path | None, log_level: str, accounts: tuple[str, ...]) -> None
     sys.exit(exits.OK if all(outcome.is_done for outcome in outcomes) else exits.FAILED)
 
 
-def _chosen(settings: Settings, names: Sequence[str]) -> list[ImapSettings | Pop3Settings]:
+def chosen_accounts(settings: Settings, names: Sequence[str]) -> list[ImapSettings | Pop3Settings]:
     """The accounts named, all for none; exits with 2 when one does not exist."""
     known = {account.id: account for account in settings.accounts}
     if unknown := [name for name in names if name not in known]:

@@ -1,0 +1,79 @@
+"""Where an address's mail may lie: host names and ports worth a knock. Pure; it guesses, the knock decides.
+
+Ports in the order of RFC 8314: implicit TLS first, then STARTTLS; a line in clear is not tried, but on this machine.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from daemon.model.settings import Tls
+from daemon.net.endpoint import Endpoint, is_loopback
+
+_IMAP_PORTS: Final = ((993, Tls.IMPLICIT), (143, Tls.STARTTLS))
+_POP3_PORTS: Final = ((995, Tls.IMPLICIT), (110, Tls.STARTTLS))
+
+_PROVIDERS: Final = {
+    "aol.com": ("imap.aol.com", "pop.aol.com"),
+    "gmail.com": ("imap.gmail.com", "pop.gmail.com"),
+    "googlemail.com": ("imap.gmail.com", "pop.gmail.com"),
+    "gmx.de": ("imap.gmx.net", "pop.gmx.net"),
+    "gmx.net": ("imap.gmx.net", "pop.gmx.net"),
+    "hotmail.com": ("outlook.office365.com", "outlook.office365.com"),
+    "icloud.com": ("imap.mail.me.com", None),
+    "live.com": ("outlook.office365.com", "outlook.office365.com"),
+    "mac.com": ("imap.mail.me.com", None),
+    "me.com": ("imap.mail.me.com", None),
+    "outlook.com": ("outlook.office365.com", "outlook.office365.com"),
+    "web.de": ("imap.web.de", "pop3.web.de"),
+    "yahoo.com": ("imap.mail.yahoo.com", "pop.mail.yahoo.com"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """Places to try, the likeliest first. `username` is the address, where one was given."""
+
+    imap: tuple[Endpoint, ...]
+    pop3: tuple[Endpoint, ...]
+    username: str | None
+
+
+def candidates_for(text: str, *, port: int | None = None) -> Candidates:
+    """Places for `me@example.org`, or for the host `mail.example.org`; with `port` that one only, over either protocol.
+
+    Raises ValueError, with a sentence for a person, for what is neither.
+    """
+    name = text.strip().rstrip(".")
+    user, at, host = name.rpartition("@")
+    if not host or (at and not user) or any(char.isspace() or not char.isprintable() for char in name):
+        raise ValueError(f"{text!r} is neither an address nor a host name")
+    host = host.lower()
+    imap_hosts: list[str] = [host]
+    pop3_hosts: list[str] = [host]
+    if at:
+        known = _PROVIDERS.get(host)
+        imap_hosts = [f"imap.{host}", f"mail.{host}", host]
+        pop3_hosts = [f"pop.{host}", f"pop3.{host}", f"mail.{host}", host]
+        if known is not None:
+            imap_hosts = [known[0]]
+            pop3_hosts = [known[1]] if known[1] is not None else []
+    return Candidates(
+        imap=_endpoints(imap_hosts, _IMAP_PORTS, port),
+        pop3=_endpoints(pop3_hosts, _POP3_PORTS, port),
+        username=name if at else None,
+    )
+
+
+def _endpoints(
+    hosts: list[str], ports: tuple[tuple[int, Tls], ...], port: int | None
+) -> tuple[Endpoint, ...]:
+    if port is None:
+        return tuple(Endpoint(host=host, port=number, tls=tls) for host in hosts for number, tls in ports)
+    ways = [tls for number, tls in ports if number == port] or [Tls.IMPLICIT, Tls.STARTTLS]
+    found = [Endpoint(host=host, port=port, tls=tls) for host in hosts for tls in ways]
+    found += [
+        Endpoint(host=host, port=port, tls=Tls.NONE)
+        for host in hosts
+        if host == "localhost" or is_loopback(host)
+    ]
+    return tuple(found)

@@ -1,0 +1,41 @@
+"""Places worth a knock."""
+
+import pytest
+
+from daemon.model.settings import Tls
+from daemon.probe.candidates import candidates_for
+
+
+def places(endpoints):
+    return [(one.host, one.port) for one in endpoints]
+
+
+def test_address_gives_the_usual_names_and_trusted_ports_only():
+    found = candidates_for("me@Example.org")
+    assert places(found.imap)[:2] == [("imap.example.org", 993), ("imap.example.org", 143)]
+    assert ("pop.example.org", 995) in places(found.pop3)
+    assert {one.tls for one in (*found.imap, *found.pop3)} == {Tls.IMPLICIT, Tls.STARTTLS}
+    assert found.username == "me@Example.org"
+
+
+def test_known_provider_gives_its_own_names():
+    assert {one.host for one in candidates_for("x@gmail.com").imap} == {"imap.gmail.com"}
+    assert candidates_for("x@icloud.com").pop3 == ()
+
+
+def test_host_is_taken_as_it_is_and_its_port_alone():
+    found = candidates_for("mail.example.org", port=4993)
+    assert {(one.host, one.port) for one in found.imap} == {("mail.example.org", 4993)}
+    assert found.username is None
+    assert [one.tls for one in candidates_for("mail.example.org", port=995).pop3] == [Tls.IMPLICIT]
+
+
+def test_clear_line_is_tried_on_this_machine_only():
+    assert Tls.NONE in {one.tls for one in candidates_for("127.0.0.1", port=1143).imap}
+    assert Tls.NONE not in {one.tls for one in candidates_for("10.0.0.1", port=1143).imap}
+
+
+@pytest.mark.parametrize("text", ["", "@", "@example.org", "me@", "a b", "a\nb", "x@y\x00z"])
+def test_what_is_no_address_is_refused(text):
+    with pytest.raises(ValueError, match="neither an address nor a host"):
+        candidates_for(text)
