@@ -10,9 +10,10 @@ from pathlib import Path
 
 import structlog
 
-from daemon.model.settings import ImapSettings
+from daemon.model.settings import ImapSettings, Pop3Settings
 from tests.support.bridge import open_bridge
 from tests.support.dovecot import PASSWORD
+from tests.support.pop3_bridge import open_pop3_as
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.support.child"])
@@ -32,6 +33,23 @@ def _sync(path: str, settings: str) -> None:
             await bridge.sync()
 
     asyncio.run(run())
+
+
+def _poll(path: str, settings: str) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+
+    async def run() -> None:
+        async with open_pop3_as(Path(path), Pop3Settings.model_validate_json(settings)) as bridge:
+            await bridge.poll()
+
+    asyncio.run(run())
+
+
+def start_poll(path: Path, settings: Pop3Settings) -> BaseProcess:
+    """A child that opens the store and polls the maildrop once; exit code 0 when QUIT was answered."""
+    child = _context.Process(target=_poll, args=(str(path), settings.model_dump_json()), daemon=True)
+    child.start()
+    return child
 
 
 def start_sync(path: Path, settings: ImapSettings) -> BaseProcess:
