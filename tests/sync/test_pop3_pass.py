@@ -204,3 +204,14 @@ async def test_lost_index_is_rebuilt_without_a_message_fetched_or_doubled(drop):
         assert {message.id for message in await bridge.messages()} == ids
         assert drop.said(b"RETR") == 0
         assert len(bridge.digests()) == 2
+
+
+async def test_mail_that_the_server_removes_by_itself_stays_here(drop):
+    """P15: a server may expire what was fetched."""
+    drop.deliver(letter(1), letter(2))
+    async with drop.bridge() as bridge:
+        await bridge.poll()
+        drop.user.inbox.expunge(list(drop.user.inbox.messages))
+        assert (await bridge.poll()).is_quiet
+        assert len(bridge.digests()) == 2
+        assert len(await bridge.messages()) == 2
