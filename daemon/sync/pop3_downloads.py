@@ -113,9 +113,7 @@ class Pop3Downloads:
         entries = {entry.number: entry for entry in wanted}
 
         def sink_for(number: int, _size: int) -> Sink:
-            return filling.sink(
-                number, entries[number], None
-            )  # what LIST said is not what comes (faults.md P5)
+            return filling.sink(entries[number], None)  # what LIST said is not what comes (faults.md P5)
 
         async with contextlib.aclosing(
             client.fetch_messages(

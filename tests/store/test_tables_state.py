@@ -5,7 +5,7 @@ from daemon.store import tables_state
 
 def test_state_has_these_tables():
     assert set(tables_state.StateModel.metadata.tables) == {
-        "meta", "counter", "intent", "name", "operation", "tombstone", "fact", "token", "handover",
+        "meta", "counter", "intent", "maildrop", "name", "operation", "tombstone", "fact", "token", "handover",
     }  # fmt: skip
 
 

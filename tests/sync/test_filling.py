@@ -81,11 +81,11 @@ async def test_large_one_of_unknown_length_is_taken_through_its_sink(bridge):
         done.extend(file.content.file_size for _, file in staged)
 
     async with filled(bridge, commit) as filling_:
-        sink = filling_.sink("key", 5, None)
+        sink = filling_.sink(5, None)
         sink.write(memoryview(b"Subject: x\r\n\r\n"))
         sink.write(memoryview(b"body\r\n"))
         await sink.end()
-        assert await filling_.take_sunk("key", 5)
-        assert not await filling_.take_sunk("key", 5)
+        assert await filling_.take_sunk(5)
+        assert not await filling_.take_sunk(5)
         await filling_.close()
     assert done == [20]
