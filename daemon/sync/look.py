@@ -6,6 +6,7 @@ pass over an account at rest costs the number of mailboxes, not of messages.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -63,6 +64,9 @@ class Seen:
                 if count
             ),
         )
+
+
+NOTHING_SEEN: Final[Mapping[MailboxName, Seen]] = {}
 
 
 class Look:
@@ -134,6 +138,7 @@ class Look:
         ignored: Mapping[MailboxName, frozenset[MaildirName]],
         review: Review,
         tally: Tally,
+        beside: Mapping[MailboxName, Seen] = NOTHING_SEEN,
     ) -> dict[MailboxName, Seen]:
         """The views and facts of these mailboxes; one that cannot be looked at is left out and recorded.
 
@@ -173,7 +178,8 @@ class Look:
                     ignored=ignored.get(name, frozenset()),
                     review=review,
                 )
-        return {name: _without_unseen_moves(one, proof, seen) for name, one in seen.items()}
+        every = {**beside, **seen}
+        return {name: _without_unseen_moves(one, proof, every) for name, one in seen.items()}
 
     async def _possible_sources(
         self,
@@ -370,10 +376,14 @@ def _with_flags_of_files(base: BaseView, listing: Listing) -> BaseView:
     )
 
 
-def _without_unseen_moves(one: Seen, proof: Proof, seen: Collection[MailboxName]) -> Seen:
-    """Facts without files that lie in a mailbox nobody could look at: neither moved nor missing, for now."""
+def _without_unseen_moves(one: Seen, proof: Proof, seen: Mapping[MailboxName, Seen]) -> Seen:
+    """Facts without files that lie where nobody could look, or came there after the look: neither moved nor missing."""
     facts = one.facts
-    unseen = {name for name, mailbox in proof.moved_to.items() if mailbox not in seen}
+    unseen = {
+        name
+        for name, mailbox in proof.moved_to.items()
+        if mailbox not in seen or name not in seen[mailbox].listing.entries
+    }
     stuck = tuple(
         entry
         for entry in (*facts.local_vanished, *facts.deleted_and_vanished, *facts.gone_on_both)

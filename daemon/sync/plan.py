@@ -330,17 +330,21 @@ def _pair_moves(
     moved_to: set[tuple[MailboxName, MaildirName]] = set()
     moves: list[MoveRemote] = []
     for fact in facts:
-        for base in (*fact.local_vanished, *fact.deleted_and_vanished):
+        missing = (*fact.local_vanished, *fact.deleted_and_vanished)
+        for at, base in enumerate((*missing, *fact.undecided)):
+            is_missing = at < len(missing)  # else: undecided but for a new name that it has in its mailbox
             name = base.maildir_name
             if name is None:
                 continue
-            if places := appeared.get(name) if can_move else None:
+            if places := appeared.get(name) if can_move and is_missing else None:
                 target, entry = places.pop(0)
             elif base.message_id is not None and base.message_id in strays:
                 target, entry = strays[base.message_id]
             else:
                 continue
-            if (target, entry.maildir_name) in moved_to or (target != fact.mailbox and not can_move):
+            if (target, entry.maildir_name) in moved_to:
+                continue
+            if target != fact.mailbox and not (can_move and is_missing):
                 continue
             moved_from.setdefault(fact.mailbox, set()).add(name)
             moved_to.add((target, entry.maildir_name))

@@ -126,12 +126,36 @@ def less_moved(facts: MailboxFacts, moves: Sequence[MoveLocal]) -> MailboxFacts:
     name = facts.mailbox
     left = {message_of(move.base) for move in moves if move.source == name}
     came = {move.entry.uid for move in moves if move.target == name}
-    strays = {move.file.maildir_name for move in moves if move.lies_in == name != move.source}
+    strays = {move.file.maildir_name for move in moves if move.lies_in == name}
     return replace(
         _less(facts, left),
         gone_on_both=_others(facts.gone_on_both, left),
         remote_appeared=tuple(entry for entry in facts.remote_appeared if entry.uid not in came),
         local_appeared=tuple(entry for entry in facts.local_appeared if entry.maildir_name not in strays),
+    )
+
+
+def less_renamed(
+    facts: MailboxFacts, strays: Mapping[MessageId, tuple[MailboxName, LocalEntry]]
+) -> MailboxFacts:
+    """The facts with messages that only seem to be gone on both sides counted as undecided.
+
+    The server has removed the message, and its file has another unique name in the same mailbox: that is noted first, and
+    the next pass removes the file. Taken for a new one it would bring the message back.
+    """
+    renamed = tuple(
+        entry
+        for entry in facts.gone_on_both
+        if entry.message_id is not None
+        and entry.message_id in strays
+        and strays[entry.message_id][0] == facts.mailbox
+    )
+    if not renamed:
+        return facts
+    return replace(
+        facts,
+        gone_on_both=tuple(entry for entry in facts.gone_on_both if entry not in renamed),
+        undecided=(*facts.undecided, *renamed),
     )
 
 

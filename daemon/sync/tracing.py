@@ -11,14 +11,14 @@ Decides which pairs there are by `sync.relocations`; what is done about them is 
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
-from daemon.model.ids import INBOX, AccountId, MailboxName, MessageId, Uid
+from daemon.model.ids import AccountId, MailboxName, MessageId, Uid
 from daemon.model.mailbox import MailboxRecord, RemoteMailbox, SpecialUse
 from daemon.model.operations import OperationKind
 from daemon.model.settings import DeleteRule
@@ -28,9 +28,10 @@ from daemon.net.imap.client import ImapClient
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.actions import MailboxFacts, MoveLocal, file_of, message_of
+from daemon.sync.behind import behind_in, changed_in
 from daemon.sync.isolation import isolated
 from daemon.sync.local_scan import view_of
-from daemon.sync.look import Seen, differs
+from daemon.sync.look import Seen
 from daemon.sync.mailboxes import KnownMailboxes, MailboxBook
 from daemon.sync.plan import flags_after_move
 from daemon.sync.refusals import Asked, Refusals
@@ -40,6 +41,7 @@ from daemon.sync.relocations import (
     Pair,
     Whereabouts,
     less_moved,
+    less_renamed,
     less_waiting,
     pair_by_email_id,
     pair_by_header,
@@ -54,7 +56,15 @@ MOST_ROUNDS: Final = 3  # mailboxes that go on changing while they are looked at
 PATIENCE_SECONDS: Final = 600.0
 HEADERS_AT_ONCE: Final = 250  # digested before the next are asked for: a header may have 64 KiB
 
-LookAt = Callable[[Sequence[MailboxRecord]], Awaitable[Mapping[MailboxName, Seen]]]
+
+class LookAt(Protocol):
+    """Looks at these mailboxes; `beside` is what this pass has seen before."""
+
+    def __call__(
+        self, work: Sequence[MailboxRecord], *, beside: Mapping[MailboxName, Seen]
+    ) -> Awaitable[Mapping[MailboxName, Seen]]: ...
+
+
 _Names = frozenset[MailboxName]
 
 
@@ -120,11 +130,11 @@ class Tracing:
             if not fresh and not sources:
                 break
             listed = await self._listed(client)
-            behind, unknown = _behind(listed, seen, known, served) if fresh else ({}, frozenset())
-            behind |= _changed(listed, seen, served, sources)
+            behind, unknown = behind_in(listed, seen, known, served) if fresh else ({}, frozenset())
+            behind |= changed_in(listed, seen, served, sources)
             sources = frozenset()
             tried = [record for name, record in behind.items() if name not in failed]
-            more = await look_at(tried) if tried else {}
+            more = await look_at(tried, beside=seen) if tried else {}
             seen = {**seen, **more}
             failed |= {record.name for record in tried if record.name not in more}
             if self._must_wait(unknown | (behind.keys() & failed)):
@@ -138,7 +148,7 @@ class Tracing:
             if self._is_to_follow(lost, came, seen, wishes)
         )
         explained = {
-            name: replace(one, facts=less_moved(one.facts, moves)) if moves else one
+            name: replace(one, facts=less_renamed(less_moved(one.facts, moves), strays))
             for name, one in seen.items()
         }
         waiting = _ids_of(_vanished(explained)) - cleared
@@ -292,55 +302,6 @@ class Tracing:
             lies_in=place,
             file=replace(here, flags=flags_after_move(lost.base, here, local, came.entry.flags)),
         )
-
-
-def _behind(
-    listed: Mapping[MailboxName, RemoteMailbox],
-    seen: Mapping[MailboxName, Seen],
-    known: KnownMailboxes,
-    served: Mapping[MailboxName, MailboxRecord],
-) -> tuple[dict[MailboxName, MailboxRecord], _Names]:
-    """Mailboxes that got messages since they were last looked at, and the names of those that are not served now."""
-    behind: dict[MailboxName, MailboxRecord] = {}
-    unknown = {INBOX} if INBOX in served and INBOX not in listed else set[MailboxName]()
-    for name, mailbox in listed.items():
-        record = _as_seen(seen[name]) if name in seen else known.all_records.get(name)
-        if record is not None and record.uid_next is not None and record.uid_next == mailbox.uid_next:
-            continue
-        if record is None or name not in served:
-            unknown.add(name)
-        else:
-            behind[name] = seen[name].record if name in seen else record
-    return behind, frozenset(unknown)
-
-
-def _changed(
-    listed: Mapping[MailboxName, RemoteMailbox],
-    seen: Mapping[MailboxName, Seen],
-    served: Mapping[MailboxName, MailboxRecord],
-    names: _Names,
-) -> dict[MailboxName, MailboxRecord]:
-    """Those of these mailboxes that are not as they were when they were last looked at."""
-    return {
-        name: seen[name].record if name in seen else served[name]
-        for name in names
-        if name in served
-        and name in listed
-        and differs(_as_seen(seen[name]) if name in seen else served[name], listed[name])
-    }
-
-
-def _as_seen(one: Seen) -> MailboxRecord:
-    """The record with the numbers of this pass's look."""
-    remote = one.remote
-    return replace(
-        one.record,
-        uid_validity=remote.uid_validity,
-        uid_next=remote.uid_next,
-        highest_mod_seq=remote.highest_mod_seq,
-        message_count=remote.message_count,
-        is_first_pass_done=True,
-    )
 
 
 def _vanished(seen: Mapping[MailboxName, Seen]) -> Iterator[tuple[MailboxName, BaseEntry]]:

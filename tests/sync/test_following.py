@@ -331,3 +331,28 @@ async def test_row_of_the_old_place_is_gone(stage):
         await bridge.sync()
         assert [entry.uid for entry in await entries(bridge, "INBOX")] == [2]
         assert [entry.uid for entry in await entries(bridge, "Archive")] == [1]
+
+
+async def test_file_renamed_within_its_mailbox_follows_all_the_same(stage):
+    async with stage.bridge() as bridge:
+        ids = await ready(bridge, stage)
+        fetched = bodies(stage)
+        path = next(path for path in (await bridge.files()).values() if path.read_bytes() == letter(0))
+        path.rename(bridge.tree.root / "cur" / "77.other.name:2,S")
+        stage.move(1, "INBOX", "Archive")
+        await bridge.sync()
+        assert (bodies(stage), stage.line.count(b"APPEND")) == (fetched, 0)
+        assert [one.id for one in await messages(bridge, "Archive")] == [ids["letter 0"]]
+        await agree(bridge, stage, "INBOX", "Archive")
+
+
+@pytest.mark.parametrize("without", [(), PLAIN])
+async def test_file_renamed_within_its_mailbox_does_not_bring_its_message_back(tmp_path, without):
+    async with open_stage(tmp_path, without=without) as stage, stage.bridge() as bridge:
+        await ready(bridge, stage)
+        path = next(path for path in (await bridge.files()).values() if path.read_bytes() == letter(0))
+        path.rename(bridge.tree.root / "cur" / "77.other.name:2,S")
+        stage.box().expunge([1])
+        await bridge.sync()
+        assert stage.there() == [sha(letter(1))]
+        await agree(bridge, stage, "INBOX")

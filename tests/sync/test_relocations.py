@@ -9,6 +9,7 @@ from daemon.sync.relocations import (
     Gone,
     Whereabouts,
     less_moved,
+    less_renamed,
     less_waiting,
     pair_by_email_id,
     pair_by_header,
@@ -144,11 +145,11 @@ def test_facts_are_less_what_a_move_explains():
         remote_vanished_stated=(base(1, message="m1"), base(2, message="m2")),
         remote_vanished_inferred=(base(1, message="m1"),),
         gone_on_both=(base(1, message="m1"),),
-        local_appeared=(file("a"),),
+        local_appeared=(file("b"),),
     )
     left = less_moved(here, [move()])
     assert left == MailboxFacts(
-        mailbox=INBOX, remote_vanished_stated=(base(2, message="m2"),), local_appeared=(file("a"),)
+        mailbox=INBOX, remote_vanished_stated=(base(2, message="m2"),), local_appeared=(file("b"),)
     )
     there = MailboxFacts(
         mailbox=ARCHIVE,
@@ -173,3 +174,10 @@ def test_removals_that_wait_are_undecided():
     assert [entry.message_id for entry in left.remote_vanished_inferred] == ["m2"]
     assert not left.remote_vanished_stated
     assert [entry.message_id for entry in left.undecided] == ["m1", "m3"]
+
+
+def test_message_gone_there_and_renamed_here_is_undecided_first():
+    facts = MailboxFacts(mailbox=INBOX, gone_on_both=(base(1, message="m1"), base(2, message="m2")))
+    left = less_renamed(facts, {"m1": (INBOX, file("x")), "m2": (ARCHIVE, file("y"))})
+    assert [entry.message_id for entry in left.undecided] == ["m1"]
+    assert [entry.message_id for entry in left.gone_on_both] == ["m2"]
