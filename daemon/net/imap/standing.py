@@ -4,14 +4,12 @@ from collections.abc import Mapping
 
 from daemon.net.imap.session import Session
 from daemon.net.imap.values import Selection
+from daemon.net.standing import LineStanding
 from daemon.wire.imap.capabilities import Capabilities
 
 
-class ImapStanding:
+class ImapStanding(LineStanding[Session]):
     """The part of `ImapClient` that only looks."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
 
     @property
     def caps(self) -> Capabilities:
@@ -47,24 +45,9 @@ class ImapStanding:
         return self._session.selection
 
     @property
-    def bytes_received(self) -> int:
-        """Octets on the line, TLS included."""
-        return self._session.stream.bytes_received
-
-    @property
-    def bytes_sent(self) -> int:
-        """Octets on the line, TLS included."""
-        return self._session.stream.bytes_sent
-
-    @property
     def is_compressed(self) -> bool:
         """Whether both sides deflate."""
         return self._session.stream.is_compressed
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the line is gone."""
-        return self._session.error is not None
 
     @property
     def has_notify(self) -> bool:

@@ -17,6 +17,7 @@ from daemon.net.endpoint import Endpoint
 from daemon.net.pop3 import fetching, greeting, listing, login
 from daemon.net.pop3.session import Session
 from daemon.net.pop3.values import FetchedMessage, MaildropEntry, Uidl
+from daemon.net.standing import LineStanding
 from daemon.wire.pop3 import commands
 from daemon.wire.pop3.capabilities import Capabilities
 
@@ -25,11 +26,11 @@ __all__ = ["Capabilities", "Endpoint", "FetchedMessage", "MaildropEntry", "Pop3C
 _DELETE_SLICE: Final = 500  # answers awaited together; the window of commands in flight is smaller
 
 
-class Pop3Client:
+class Pop3Client(LineStanding[Session]):
     """A connection to one account. Made by `connect`; ended by `quit` or `abort`."""
 
     def __init__(self, session: Session, endpoint: Endpoint, log: FilteringBoundLogger | None = None) -> None:
-        self._session = session
+        super().__init__(session)
         self._endpoint = endpoint
         self._log = log
         self._listed: tuple[MaildropEntry, ...] = ()
@@ -90,21 +91,6 @@ class Pop3Client:
     def is_pipelining(self) -> bool:
         """Whether several commands are sent before the first is answered."""
         return self._session.connection.is_pipelining
-
-    @property
-    def bytes_received(self) -> int:
-        """Octets on the line, TLS included."""
-        return self._session.stream.bytes_received
-
-    @property
-    def bytes_sent(self) -> int:
-        """Octets on the line, TLS included."""
-        return self._session.stream.bytes_sent
-
-    @property
-    def is_lost(self) -> bool:
-        """Whether the line is gone."""
-        return self._session.error is not None
 
     # The maildrop
 

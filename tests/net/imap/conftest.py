@@ -10,6 +10,7 @@ from daemon.model.settings import Tls
 from daemon.net.deadlines import Timers
 from daemon.net.endpoint import Endpoint
 from daemon.net.imap.client import ImapClient
+from tests.net.playing import Part
 
 QUICK = Timers(
     silence_seconds=0.6,
@@ -40,25 +41,16 @@ async def log_in(mailbag) -> AsyncIterator[Callable[..., Awaitable[ImapClient]]]
         client.abort()
 
 
-class Play:
-    """The server's part of a scripted conversation, line by line."""
+class Play(Part):
+    """The server's part in IMAP."""
 
     def __init__(self, reader, writer) -> None:
-        self.reader = reader
-        self.writer = writer
-        self.lines: list[bytes] = []
+        super().__init__(reader, writer)
         self.port: int = writer.get_extra_info("sockname")[1]
-
-    async def say(self, *lines: bytes) -> None:
-        self.writer.write(b"".join(line + b"\r\n" for line in lines))
-        await self.writer.drain()
 
     async def hear(self, *words: bytes) -> bytes:
         """The tag of the next line, which must contain each word."""
-        line = await self.reader.readline()
-        self.lines.append(line)
-        if not line:
-            raise ConnectionError("the client has left")
+        line = await self.next_line()
         for word in words:
             assert word in line, line
         return line.split(b" ")[0].strip()
@@ -67,12 +59,6 @@ class Play:
         """Hear a command and answer it."""
         tag = await self.hear(word)
         await self.say(*lines, tag + b" " + with_)
-
-    async def stay(self) -> None:
-        """Read until the client leaves."""
-        while await self.reader.read(65536):
-            continue
-        raise ConnectionError("the client has left")
 
 
 def greet(caps: bytes = b"IMAP4rev1 UIDPLUS", word: bytes = b"PREAUTH") -> bytes:

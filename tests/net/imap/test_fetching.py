@@ -12,44 +12,9 @@ from daemon.net.deadlines import Timers
 from daemon.net.download import SINK_BACKLOG_BYTES
 from daemon.net.imap import fetching
 from daemon.net.imap.fetching import plan_chunks
+from tests.net.playing import MemorySink
 
 MIB = 1024 * 1024
-
-
-class MemorySink:
-    """A sink that keeps what it gets and may be told to lag or to fail."""
-
-    def __init__(self, *, lag: bool = False, fails: bool = False) -> None:
-        self.octets = bytearray()
-        self.backlog_bytes = 0
-        self.most_backlog = 0
-        self.ends = 0
-        self.aborts = 0
-        self.lag = lag
-        self.fails = fails
-
-    def write(self, data: memoryview) -> None:
-        assert not self.ends + self.aborts
-        self.octets += data
-        self.backlog_bytes += len(data)
-        self.most_backlog = max(self.most_backlog, self.backlog_bytes)
-        if not self.lag:
-            self.backlog_bytes = 0
-
-    async def drain(self) -> None:
-        assert not self.ends + self.aborts
-        await asyncio.sleep(0.01)
-        if self.fails:
-            raise StoreError("disk full", reason="disk_full")
-        self.backlog_bytes = 0
-
-    async def end(self) -> None:
-        assert not self.ends + self.aborts
-        self.ends += 1
-
-    def abort(self) -> None:
-        assert not self.ends + self.aborts
-        self.aborts += 1
 
 
 def no_sink(uid, size):

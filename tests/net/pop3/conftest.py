@@ -1,17 +1,16 @@
 """Clients on the session's Dovecot and on scripted servers."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
 from daemon.model.clock import SystemClock
-from daemon.model.errors import StoreError
 from daemon.model.secret import Secret
 from daemon.model.settings import Tls
 from daemon.net.deadlines import Timers
 from daemon.net.endpoint import Endpoint
 from daemon.net.pop3.client import Pop3Client
+from tests.net.playing import MemorySink, Part
 
 QUICK = Timers(
     silence_seconds=0.6,
@@ -20,42 +19,6 @@ QUICK = Timers(
     handshake_seconds=0.6,
     logout_seconds=0.3,
 )
-
-
-class MemorySink:
-    """A sink that keeps what it gets and may be told to lag or to fail."""
-
-    def __init__(self, *, lag: bool = False, fails: bool = False) -> None:
-        self.octets = bytearray()
-        self.backlog_bytes = 0
-        self.most_backlog = 0
-        self.ends = 0
-        self.aborts = 0
-        self.lag = lag
-        self.fails = fails
-
-    def write(self, data: memoryview) -> None:
-        assert not self.ends + self.aborts
-        self.octets += data
-        self.backlog_bytes += len(data)
-        self.most_backlog = max(self.most_backlog, self.backlog_bytes)
-        if not self.lag:
-            self.backlog_bytes = 0
-
-    async def drain(self) -> None:
-        assert not self.ends + self.aborts
-        await asyncio.sleep(0.01)
-        if self.fails:
-            raise StoreError("disk full", reason="disk_full")
-        self.backlog_bytes = 0
-
-    async def end(self) -> None:
-        assert not self.ends + self.aborts
-        self.ends += 1
-
-    def abort(self) -> None:
-        assert not self.ends + self.aborts
-        self.aborts += 1
 
 
 @pytest.fixture
@@ -87,24 +50,12 @@ async def log_in(mailbag) -> AsyncIterator[Callable[..., Awaitable[Pop3Client]]]
         client.abort()
 
 
-class Play:
-    """The server's part of a scripted conversation, line by line."""
-
-    def __init__(self, reader, writer) -> None:
-        self.reader = reader
-        self.writer = writer
-        self.lines: list[bytes] = []
-
-    async def say(self, *lines: bytes) -> None:
-        self.writer.write(b"".join(line + b"\r\n" for line in lines))
-        await self.writer.drain()
+class Play(Part):
+    """The server's part in POP3."""
 
     async def hear(self, word: bytes = b"") -> bytes:
         """The next line, which must begin with `word`."""
-        line = await self.reader.readline()
-        self.lines.append(line)
-        if not line:
-            raise ConnectionError("the client has left")
+        line = await self.next_line()
         assert line.startswith(word), line
         return line.strip()
 
@@ -112,12 +63,6 @@ class Play:
         """Hear a command and answer it."""
         await self.hear(word)
         await self.say(*lines)
-
-    async def stay(self) -> None:
-        """Read until the client leaves."""
-        while await self.reader.read(65536):
-            continue
-        raise ConnectionError("the client has left")
 
 
 @pytest.fixture
