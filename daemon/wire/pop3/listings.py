@@ -46,19 +46,19 @@ class ListingReader:
         if self._bytes > limits.listing_bytes:
             raise RemoteProtocolError(f"listing of more than {limits.listing_bytes} bytes", reason="flood")
         block = self._partial + octets if self._partial else octets
-        cut = block.rfind(b"\n") + 1
-        self._partial = block[cut:]
-        if len(self._partial) > limits.listing_line_bytes:
+        lengths = [len(line) for line in block.split(b"\n")]
+        too_long = next((at for at, size in enumerate(lengths) if size > limits.listing_line_bytes), None)
+        room = limits.listing_count - self._count
+        if too_long is not None and too_long <= room:  # whichever comes first, however it is cut
             raise RemoteProtocolError(
                 f"listing line of more than {limits.listing_line_bytes} bytes", reason="line_too_long"
             )
-        if not cut:
-            return None
-        block = block[:cut]
-        self._count += block.count(b"\n")
+        self._count += len(lengths) - 1
         if self._count > limits.listing_count:
             raise RemoteProtocolError(f"listing of more than {limits.listing_count} lines", reason="flood")
-        return self._parse(block)
+        cut = len(block) - lengths[-1]
+        self._partial = block[cut:]
+        return self._parse(block[:cut]) if cut else None
 
     def end(self) -> Lines | None:
         """What is left when the answer is complete."""

@@ -148,3 +148,13 @@ def test_listing_without_end_is_refused(limits, reason):
         with pytest.raises(RemoteProtocolError) as caught:
             collect(octets, size, limits)
         assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_line_that_is_too_long_is_refused_however_it_is_cut(size):
+    reader = ListingReader(parse_uidls, Limits(listing_line_bytes=10, listing_count=3))
+    octets = b"1 a\r\n2 bbbbbbbbb\r\n3 c\r\n4 d\r\n"
+    with pytest.raises(RemoteProtocolError) as refused:
+        for at in range(0, len(octets), size):
+            reader.take(octets[at : at + size])
+    assert refused.value.reason == "line_too_long"
