@@ -10,6 +10,7 @@ Source: Maildir specification, <https://cr.yp.to/proto/maildir.html>; Maildir++ 
 import hashlib
 import re
 import secrets
+from collections.abc import Collection
 from itertools import count
 from typing import Final, Literal
 
@@ -21,6 +22,21 @@ Layout = Literal["maildir++", "fs"]
 OUR_MARK: Final = ".mailsyncd,"
 TMP_MARK: Final = ".mailsyncd-tmp"
 MAILDIR_PARTS: Final = ("cur", "new", "tmp")
+
+_TAKEN: Final = frozenset(
+    {
+        *MAILDIR_PARTS,
+        "mailsyncd-id",
+        "mailsyncd-id.next",
+        "maildirfolder",
+        "dovecot-keywords",
+        "dovecot-keywords.lock",
+        "dovecot-uidlist.lock",
+        "subscriptions",
+        "subscriptions.lock",
+    }
+)
+"""Files beside the mailboxes' directories of an `fs` tree: a mailbox may be called so, its directory may not."""
 
 MAX_PART_BYTES: Final = 200  # sync.md 26; a file name ends at 255 on Linux file systems
 MAX_MAILDIR_PLUS_BYTES: Final = 240  # `.A.B.C` is one file name
@@ -93,7 +109,7 @@ def directory_of(name: MailboxName, layout: Layout) -> str:
         if len(whole.encode()) > MAX_MAILDIR_PLUS_BYTES:
             return _cut(whole, name, MAX_MAILDIR_PLUS_BYTES)
         return whole
-    return "/".join(_part(part) for part in name.split("/"))
+    return "/".join(_part(part, _TAKEN) for part in name.split("/"))
 
 
 def mailbox_of(directory: str, layout: Layout) -> MailboxName | None:
@@ -124,11 +140,11 @@ def check_directory(directory: str) -> tuple[str, ...]:
     return steps
 
 
-def _part(part: str) -> str:
+def _part(part: str, taken: Collection[str] = MAILDIR_PARTS) -> str:
     if not part:
         return _EMPTY_PART
     text = _TO_ESCAPE.sub(lambda found: _hex(found[0]), part)
-    if part in MAILDIR_PARTS or part[0] == "~":
+    if part in taken or part[0] == "~":
         text = _hex(part[0]) + text[1:]
     return text if len(text.encode()) <= MAX_PART_BYTES else _cut(text, part, MAX_PART_BYTES)
 

@@ -74,6 +74,8 @@ def test_file_name_splits_at_the_first_colon(file_name, unique, letters, tail):
         ("a\nb\x7f\x85", ".a\\0ab\\7f\\c2\\85", "a\\0ab\\7f\\c2\\85"),
         ("a//b", ".a.\\.b", "a/\\/b"),
         ("\0", ".\\00", "\\00"),
+        ("INBOX/mailsyncd-id", ".INBOX.mailsyncd-id", "INBOX/\\6dailsyncd-id"),
+        ("subscriptions", ".subscriptions", "\\73ubscriptions"),
     ],
 )
 def test_directory_follows_the_rule(name, plus, fs):
