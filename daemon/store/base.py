@@ -8,31 +8,25 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from daemon.model.events import NewEvent
 from daemon.model.flags import FlagSet
 from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId, ModSeq, Uid, UidValidity
-from daemon.model.views import BaseEntry, BaseState, BaseView
+from daemon.model.views import BaseState, BaseView
 from daemon.store import absent_uids
 from daemon.store.arrivals import Arrival, ArrivalWriter
-from daemon.store.encoding import (
-    chunks,
-    flags_from_text,
-    flags_to_text,
-    from_ms,
-    id_from_bytes,
-    id_to_bytes,
-)
+from daemon.store.base_reading import BaseCounts, BasePart, Wanted, count_entries, load_all, load_part
+from daemon.store.encoding import chunks, flags_to_text, id_to_bytes
 from daemon.store.mailboxes import find_mailbox, require_mailbox
 from daemon.store.message_rows import remove_messages, set_flags
 from daemon.store.readers import Readers
-from daemon.store.tables_index import CONTENT, MAILBOX, MESSAGE, PLACEMENT
+from daemon.store.tables_index import MAILBOX, MESSAGE, PLACEMENT
 from daemon.store.tables_state import NAME
 from daemon.store.transactions import IndexTx, StateTx
 from daemon.store.writer import Writer
 
-__all__ = ["Arrival", "BaseRoom", "Binding", "FlagUpdate"]
+__all__ = ["Arrival", "BaseCounts", "BasePart", "BaseRoom", "Binding", "FlagUpdate", "Wanted"]
 
 Binding = tuple[MessageId, Uid | None, BaseState, FlagSet | None]
 """Message, its new UID, how far both sides agree, and the flags both have (None: as they were)."""
@@ -60,7 +54,18 @@ class BaseRoom:
 
         An entry under another UIDVALIDITY than the mailbox's has lost its UID: it comes as unmatched, without one.
         """
-        return await self._readers.index(lambda connection: _load(connection, account, mailbox))
+        return await self._readers.index(lambda connection: load_all(connection, account, mailbox))
+
+    async def load_part(self, account: AccountId, mailbox: MailboxName, wanted: Wanted) -> BasePart | None:
+        """The entries asked for, and what can be said of the rest; None where they are more than `MOST_ENTRIES`.
+
+        Costs what is asked for, not what there is.
+        """
+        return await self._readers.index(lambda connection: load_part(connection, account, mailbox, wanted))
+
+    async def count(self, account: AccountId, mailbox: MailboxName) -> BaseCounts:
+        """How many entries the mailbox has."""
+        return await self._readers.index(lambda connection: count_entries(connection, account, mailbox))
 
     async def confirm(
         self,
@@ -218,59 +223,6 @@ class BaseRoom:
             tx.add_events(events)
 
         await self._writer.index(work)
-
-
-def _load(connection: Connection, account: AccountId, mailbox: MailboxName) -> BaseView:
-    record = connection.execute(
-        select(MAILBOX.c.id, MAILBOX.c.uid_validity, MAILBOX.c.uid_next, MAILBOX.c.highest_mod_seq).where(
-            MAILBOX.c.account == account, MAILBOX.c.name == mailbox
-        )
-    ).first()
-    if record is None:
-        return BaseView(mailbox=mailbox, uid_validity=None, uid_next=None, highest_mod_seq=None)
-    rows = connection.execute(
-        select(
-            PLACEMENT.c.message_id,
-            PLACEMENT.c.uid_validity,
-            PLACEMENT.c.uid,
-            PLACEMENT.c.state,
-            PLACEMENT.c.flags,
-            PLACEMENT.c.retry_at_ms,
-            MESSAGE.c.maildir_name,
-            CONTENT.c.wire_size,
-        )
-        .select_from(
-            PLACEMENT.outerjoin(MESSAGE, MESSAGE.c.id == PLACEMENT.c.message_id).outerjoin(
-                CONTENT, CONTENT.c.id == MESSAGE.c.content_id
-            )
-        )
-        .where(PLACEMENT.c.mailbox_id == record.id)
-        .order_by(PLACEMENT.c.uid_validity, PLACEMENT.c.uid)
-    )
-    states = {state.value: state for state in BaseState}
-    entries = []
-    for message_id, validity, uid, state, flags, retry_at_ms, maildir_name, wire_size in rows:
-        is_void = uid is None or validity != record.uid_validity
-        if is_void and maildir_name is None:
-            continue  # failed or marked under a numbering that is gone: there is nothing left to match
-        entries.append(
-            BaseEntry(
-                message_id=id_from_bytes(message_id) if message_id is not None else None,
-                uid=None if is_void else Uid(uid),
-                maildir_name=MaildirName(maildir_name) if maildir_name is not None else None,
-                flags=flags_from_text(flags),
-                state=BaseState.UNMATCHED if uid is not None and is_void else states[state],
-                wire_size=wire_size or 0,
-                retry_at=from_ms(retry_at_ms) if retry_at_ms is not None else None,
-            )
-        )
-    return BaseView(
-        mailbox=mailbox,
-        uid_validity=record.uid_validity,
-        uid_next=record.uid_next,
-        highest_mod_seq=record.highest_mod_seq,
-        entries=tuple(entries),
-    )
 
 
 _SET_BASE: Final = (

@@ -17,13 +17,14 @@ from daemon.model.errors import StoreError
 from daemon.model.flags import FlagSet
 from daemon.model.ids import INBOX, MaildirName
 from daemon.model.views import LocalEntry
-from daemon.store.maildir import delivery, flags, identity, keywords, names, reading, rename, scan
+from daemon.store.maildir import delivery, flags, identity, keywords, lookup, names, reading, rename, scan
 from daemon.store.maildir import folder as folders
 from daemon.store.maildir.errors import MessageGone, NameTaken, OtherDisk, disk_errors
 from daemon.store.maildir.flags import FlagChange, FlagResult
 from daemon.store.maildir.folder import Access, Folder
 from daemon.store.maildir.identity import Identity
 from daemon.store.maildir.keywords import KeywordMap
+from daemon.store.maildir.lookup import Lookup, Sought
 from daemon.store.maildir.scan import DirStamp, Missing, Scan, Twin
 from daemon.store.maildir.tmpfile import StagedFile
 
@@ -144,6 +145,11 @@ class BlockingTree:
             if found.unknown_letters and (again := self._map(folder)) is not keyword_map:
                 found = scan.scan_folder(folder, again)
             return found
+
+    def look_up(self, directory: str, wanted: Mapping[MaildirName, Sought]) -> Lookup:
+        with Folder(self.root, directory) as folder:
+            identity.check(folder, self._expected)
+            return lookup.look_up(folder, self._map(folder), wanted)
 
     def stamp(self, directory: str) -> DirStamp:
         with Folder(self.root, directory) as folder:

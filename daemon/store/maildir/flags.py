@@ -18,6 +18,10 @@ from daemon.store.maildir.folder import Folder
 from daemon.store.maildir.keywords import KeywordMap
 
 MAX_TRIES: Final = 8
+MAX_UNSEEN: Final = (
+    2  # listings without the name: readdir may miss a file that is renamed meanwhile, but hardly twice
+)
+MOST_GUESSED: Final = 16  # for more names a listing is the shorter way, however large the mailbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +124,11 @@ def _each_where_it_is(
     Returns those that are in no listing any more, or too lively to be caught.
     """
     waiting = {at: path for at, (_, path) in wanted.items()}
+    unknown = [at for at, path in waiting.items() if path is None]
+    if len(unknown) <= MOST_GUESSED:
+        waiting |= {at: scan.likely_path(folder, wanted[at][0]) for at in unknown}
+    unseen = dict.fromkeys(wanted, 0)
+    lost = set[int]()
     for number in range(MAX_TRIES):
         if number or None in waiting.values():
             lost_names = {wanted[at][0] for at, path in waiting.items() if number or path is None}
@@ -127,9 +136,13 @@ def _each_where_it_is(
             for at in waiting:
                 if wanted[at][0] in lost_names:
                     waiting[at] = shown.get(wanted[at][0])
+                    unseen[at] = 0 if waiting[at] else unseen[at] + 1
         for at, path in list(waiting.items()):
-            if path is not None and attempt(at, path):
+            is_lost = unseen[at] >= MAX_UNSEEN
+            if is_lost:
+                lost.add(at)
+            if is_lost or (path is not None and attempt(at, path)):
                 del waiting[at]
         if not waiting:
             break
-    return set(waiting)
+    return lost | waiting.keys()

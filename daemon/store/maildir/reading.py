@@ -42,7 +42,7 @@ def open_file(folder: Folder, name: MaildirName, path: str | None) -> int:
     with disk_errors(f"cannot open {name}", FileUnreadable):
         for number in range(_MAX_TRIES):
             if number or path is None:
-                path = _guess(folder, name) or scan.paths_of(folder, {name}).get(name)
+                path = scan.likely_path(folder, name) or scan.paths_of(folder, {name}).get(name)
             if path is None:
                 continue
             part, _, file_name = path.partition("/")
@@ -165,15 +165,3 @@ class _Reader:
         if self._is_closed and self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-
-def _guess(folder: Folder, name: MaildirName) -> str | None:
-    """The path if the file has one of the common names: a listing of a large mailbox costs a thousand times more."""
-    for path in (f"cur/{name}:2,S", f"new/{name}", f"cur/{name}:2,"):
-        part, _, file_name = path.partition("/")
-        try:
-            os.stat(file_name, dir_fd=folder.part(part), follow_symlinks=False)
-        except FileNotFoundError:
-            continue
-        return path
-    return None

@@ -169,6 +169,19 @@ def paths_of(folder: Folder, wanted: Collection[MaildirName]) -> dict[MaildirNam
     return found
 
 
+def likely_path(folder: Folder, name: MaildirName) -> str | None:
+    """The path if the file has one of the common names: a listing of a large mailbox costs a thousand times more."""
+    for path in (f"cur/{name}:2,S", f"new/{name}", f"cur/{name}:2,"):
+        if is_file(folder, path):
+            return path
+    return None
+
+
+def is_file(folder: Folder, path: str) -> bool:
+    """Whether there is a regular file at this path, relative to the mailbox's directory."""
+    return _stat_path(folder, path) is not None
+
+
 def letters_in_use(folder: Folder) -> Iterator[str]:
     """Keyword letters in the names of the mailbox's files; nothing is listed before the first is asked for."""
     seen: set[str] = set()

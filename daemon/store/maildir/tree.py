@@ -26,6 +26,7 @@ from daemon.store.maildir.delivery import Batch
 from daemon.store.maildir.flags import FlagChange, FlagResult
 from daemon.store.maildir.folder import Access
 from daemon.store.maildir.identity import Identity
+from daemon.store.maildir.lookup import Lookup, Sought
 from daemon.store.maildir.names import Layout
 from daemon.store.maildir.reading import FileStatus
 from daemon.store.maildir.scan import DirStamp, Missing, Scan, Twin
@@ -122,6 +123,14 @@ class MaildirTree:
     async def scan(self, directory: str) -> Scan:
         """One complete listing of new/ and cur/; a name that is not in it is not thereby missing."""
         return await self._pools.run("files", self._blocking.scan, directory)
+
+    async def look_up(self, directory: str, wanted: Mapping[MaildirName, Sought]) -> Lookup:
+        """Where these files are now, without a listing as far as they are where they should be.
+
+        Raises:
+            StoreForeign: The mailbox's directory is missing or not ours: what is not found in it proves nothing.
+        """
+        return await self._pools.run("files", self._blocking.look_up, directory, dict(wanted))
 
     async def stamp(self, directory: str) -> DirStamp:
         """State of the directory; equal to an earlier one only if nothing changed in between."""
