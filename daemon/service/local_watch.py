@@ -5,12 +5,14 @@ one's first pass. Where the tree cannot be watched the schedule goes on finding 
 the account's status, and tried again now and then.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
 from daemon.model.ids import MailboxName
+from daemon.model.local_news import NewsOfFiles
 from daemon.model.mailbox import MailboxRecord, RemoteMailbox
 from daemon.model.settings import ImapSettings
 from daemon.service.wakes import WakeReason, Wakes
@@ -56,6 +58,11 @@ class LocalWatch:
         """How the tree is watched now."""
         return self._watch.report
 
+    @property
+    def is_watching(self) -> bool:
+        """Whether whatever changes in the tree is told."""
+        return self._watch.report.mode is TreeWatchMode.INOTIFY
+
     async def ensure(self) -> None:
         """Watch the tree unless it is watched; before a pass over everything, which finds what happened until now."""
         if self._is_limited and self._clock.monotonic() < self._retry_at:
@@ -73,7 +80,7 @@ class LocalWatch:
         }
         known = self._strangers.intersection(self._mailboxes)
         self._strangers -= known
-        self._wake(known)
+        self._wake(known, {})
 
     async def stop(self) -> None:
         """Give every watch back."""
@@ -102,14 +109,14 @@ class LocalWatch:
             self._strangers.clear()
         if is_crowded or unknown.intersection(change.reshaped):
             self._wakes.wake(WakeReason.LOCAL)  # a mailbox nobody knew: only a listing of all can tell
-        self._wake(change.directories - unknown)
+        self._wake(change.directories - unknown, change.files)
 
-    def _wake(self, directories: frozenset[str] | set[str]) -> None:
+    def _wake(self, directories: frozenset[str] | set[str], files: Mapping[str, NewsOfFiles]) -> None:
         """All in one go, so that one pass looks at both ends of a move."""
         for directory in directories:
             mailbox = self._mailboxes[directory]
             if mailbox is not None:  # sync.md 11: what config leaves out is not even looked at
-                self._wakes.wake(WakeReason.LOCAL, mailbox)
+                self._wakes.wake(WakeReason.LOCAL, mailbox, files.get(directory))
 
     def _tell_report(self) -> None:
         report = self._watch.report

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from daemon.model.ids import MailboxName
+from daemon.model.local_news import NO_NEWS, LocalNews, NewsOfFiles
 
 
 class WakeReason(StrEnum):
@@ -26,13 +27,19 @@ DISTRUSTFUL_REASONS: Final = frozenset({WakeReason.REQUEST})
 and an operation is found by itself; a person who asks may know better.
 """
 
+TREE_REASONS: Final = frozenset({WakeReason.LOCAL, WakeReason.REQUEST})
+"""Reasons to look at the files of a mailbox; the others are the server's or a wish's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Agenda:
-    """What is to be looked at. `only` None means every mailbox; an empty set means nothing."""
+    """What is to be looked at. `only` None means every mailbox; an empty set means nothing. `news` is what was heard of
+    the tree meanwhile: a mailbox that is not in it is looked at for the server's sake, or for a wish.
+    """
 
     only: frozenset[MailboxName] | None = frozenset()
     reasons: frozenset[WakeReason] = frozenset()
+    news: LocalNews = NO_NEWS
 
     @property
     def is_empty(self) -> bool:
@@ -47,10 +54,17 @@ class Agenda:
         """Whether every directory is to be read, whatever its stamp says."""
         return bool(self.reasons & DISTRUSTFUL_REASONS)
 
-    def plus(self, reason: WakeReason, mailbox: MailboxName | None) -> "Agenda":
-        """With one more wake; `mailbox` None is every mailbox."""
-        only = None if mailbox is None or self.only is None else self.only | {mailbox}
-        return Agenda(only, self.reasons | {reason})
+    def plus(
+        self, reason: WakeReason, mailbox: MailboxName | None, files: NewsOfFiles | None = None
+    ) -> "Agenda":
+        """With one more wake; `mailbox` None is every mailbox. `files` says what became of which file, None that nobody
+        knows. Only a wake for the tree's sake says that something changed there.
+        """
+        reasons = self.reasons | {reason}
+        if mailbox is None or self.only is None:
+            return Agenda(None, reasons)
+        news = self.news.plus(mailbox, files) if reason in TREE_REASONS else self.news
+        return Agenda(self.only | {mailbox}, reasons, news)
 
 
 NOTHING: Final = Agenda()
@@ -66,9 +80,14 @@ class Wakes:
         self._agenda = NOTHING
         self._ring: Callable[[], None] | None = None
 
-    def wake(self, reason: WakeReason, mailbox: MailboxName | None = None) -> None:
-        """Ask for a look at `mailbox`, or at every one."""
-        self._agenda = self._agenda.plus(reason, mailbox)
+    def wake(
+        self,
+        reason: WakeReason,
+        mailbox: MailboxName | None = None,
+        files: NewsOfFiles | None = None,
+    ) -> None:
+        """Ask for a look at `mailbox`, or at every one; `files` where it is known what became of which."""
+        self._agenda = self._agenda.plus(reason, mailbox, files)
         if self._ring is not None:
             self._ring()
 

@@ -1,23 +1,28 @@
-"""Events of the tree, sorted: what inotify says in, which mailbox directories changed out.
+"""Events of the tree, sorted: what inotify says in, which mailbox directories changed out, and what became of which file.
 
 Pure: no descriptor, no clock of its own; times are monotonic seconds that the caller hands in. A rename between two
 mailboxes is two events that may be read apart: a departure waits for its arrival (sync.md 12), so that both mailboxes
 are told together. A file that is made in place waits until it is closed: a message half written is no message. Both
-wait `SETTLE_SECONDS` at most; everything else is told at once.
+wait `SETTLE_SECONDS` at most. Removals wait until no further one follows, so that a mailbox being emptied, or a
+directory being taken away, is told as one thing and not as its first few files. Everything else is told at once.
 Source: inotify(7).
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from inotify_simple import Event, flags
 
 from daemon.model.ids import MaildirName
+from daemon.model.local_news import MOST_FILES, FileEvent, FileNews, NewsOfFiles
 from daemon.store.maildir.keywords import KEYWORDS_FILE
 from daemon.store.maildir.names import MAILDIR_PARTS, Layout, split_file_name
 
 SETTLE_SECONDS: Final = 0.05  # sync.md 12
+REMOVALS_SETTLE_SECONDS: Final = 0.025  # rm takes less than a millisecond from one file to the next
+REMOVALS_MOST_SECONDS: Final = 0.25  # a program that removes slowly is followed in steps
 FACTS_LIMIT: Final = 256  # beyond it listing the directory costs less than going by names
 
 WATCHED_PARTS: Final = ("new", "cur")  # never tmp/: what happens there concerns nobody
@@ -70,11 +75,13 @@ class LocalChange:
 
     `reshaped` are those that came, went or were renamed. `is_everything`: events were lost, any directory may have
     changed. `removed` and `moved` are hints that need a look before anything is inferred; both are empty when there
-    were more than `FACTS_LIMIT`.
+    were more than `FACTS_LIMIT`. `files` has the directories of which every change is known, and what became of each
+    file; a directory that is not in it changed somehow.
     """
 
     directories: frozenset[str] = frozenset()
     reshaped: frozenset[str] = frozenset()
+    files: Mapping[str, NewsOfFiles] = field(default_factory=dict)
     removed: frozenset[Removed] = frozenset()
     moved: frozenset[Moved] = frozenset()
     is_everything: bool = False
@@ -97,9 +104,13 @@ def join(parent: str, name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Departure:
-    directory: str
+    place: Place
     file_name: str
     at: float
+
+    @property
+    def directory(self) -> str:
+        return self.place.directory
 
 
 class EventSorter:
@@ -116,6 +127,9 @@ class EventSorter:
         self._reshaped: set[str] = set()
         self._removed: set[Removed] = set()
         self._moved: set[Moved] = set()
+        self._files: dict[str, dict[MaildirName, FileNews]] = {}
+        self._unlisted: set[str] = set()
+        self._removals: dict[str, tuple[float, float]] = {}
         self._departures: dict[int, _Departure] = {}
         self._unfinished: dict[tuple[Place, str], float] = {}
         self._is_overflowed = False
@@ -140,8 +154,9 @@ class EventSorter:
                     self._sort_file(place, mask, cookie, name, now)
             elif mask & _IS_DIRECTORY:
                 self._sort_directory(place.directory, name)
-            elif name == KEYWORDS_FILE:
+            elif name == KEYWORDS_FILE:  # the letters of every file may mean something else now
                 self._changed.add(place.directory)
+                self._unlisted.add(place.directory)
 
     def note_covered(self, added: Iterable[Place], dropped: Iterable[Place]) -> None:
         """The watches were brought up to date; files may have come into new directories before their watches."""
@@ -167,19 +182,31 @@ class EventSorter:
         moved = frozenset(
             fact for fact in self._moved if not waiting.intersection((fact.source, fact.target))
         )
+        files = self._take_files(ready, reshaped)
         self._changed -= ready
         self._reshaped -= ready
         self._removed -= removed
         self._moved -= moved
         if len(removed) + len(moved) > FACTS_LIMIT:
             removed, moved = frozenset(), frozenset()
-        return LocalChange(directories=ready, reshaped=reshaped, removed=removed, moved=moved)
+        return LocalChange(directories=ready, reshaped=reshaped, removed=removed, moved=moved, files=files)
 
     def seconds_left(self, now: float) -> float | None:
         """How long the first of what waits may wait on; None when nothing does."""
-        times = [departure.at for departure in self._departures.values()]
-        times += self._unfinished.values()
-        return max(0.0, min(times) + SETTLE_SECONDS - now) if times else None
+        times = [departure.at + SETTLE_SECONDS for departure in self._departures.values()]
+        times += (at + SETTLE_SECONDS for at in self._unfinished.values())
+        times += self._ends_of_removals().values()
+        return max(0.0, min(times) - now) if times else None
+
+    def _take_files(self, ready: frozenset[str], reshaped: frozenset[str]) -> dict[str, NewsOfFiles]:
+        """What became of the files of these directories, where all of it is known."""
+        taken: dict[str, NewsOfFiles] = {}
+        for directory in ready:
+            files = self._files.pop(directory, {})
+            if files and directory not in self._unlisted and directory not in reshaped:
+                taken[directory] = files
+        self._unlisted -= ready
+        return _without_links(taken)
 
     def _sort_file(self, place: Place, mask: int, cookie: int, name: str, now: float) -> None:
         is_message = not name.startswith(".")
@@ -189,27 +216,32 @@ class EventSorter:
             return
         elif mask & _MOVED_FROM:
             self._unfinished.pop((place, name), None)
-            self._departures[cookie] = _Departure(place.directory, name, now)
+            self._departures[cookie] = _Departure(place, name, now)
         elif mask & _CREATE:
             self._unfinished.setdefault((place, name), now)
             self._changed.add(place.directory)
+            self._note(place, name, FileEvent.ARRIVED)
         elif mask & _CLOSE_WRITE:
             self._unfinished.pop((place, name), None)
             self._changed.add(place.directory)
+            self._note(place, name, FileEvent.ARRIVED)
         elif mask & _DELETE:
             self._unfinished.pop((place, name), None)
-            self._remove(place.directory, name)
+            self._remove(place, name, FileEvent.UNLINKED)
+            first, _ = self._removals.get(place.directory, (now, now))
+            self._removals[place.directory] = (first, now)
 
     def _arrive(self, place: Place, cookie: int, name: str) -> None:
         departure = self._departures.pop(cookie, None)
         is_message = not name.startswith(".")
         if is_message:
             self._changed.add(place.directory)
+            self._note_arrival(place, name, departure)
         if departure is None:
             return
         self._changed.add(departure.directory)
         if not is_message:
-            self._remove(departure.directory, departure.file_name)
+            self._remove(departure.place, departure.file_name, FileEvent.DEPARTED)
         elif departure.directory != place.directory and len(self._moved) <= FACTS_LIMIT:
             self._moved.add(
                 Moved(
@@ -220,10 +252,35 @@ class EventSorter:
                 )
             )
 
-    def _remove(self, directory: str, file_name: str) -> None:
-        self._changed.add(directory)
+    def _note_arrival(self, place: Place, file_name: str, departure: _Departure | None) -> None:
+        """A file has this name now, and where it was renamed to it, it has the one before no more."""
+        if departure is None:
+            self._note(place, file_name, FileEvent.ARRIVED)
+            return
+        is_same_name = split_file_name(departure.file_name)[0] == split_file_name(file_name)[0]
+        if departure.directory == place.directory and is_same_name:
+            self._note(place, file_name, FileEvent.RENAMED)
+            return
+        self._note(departure.place, departure.file_name, FileEvent.DEPARTED)
+        self._note(place, file_name, FileEvent.ARRIVED)
+
+    def _note(self, place: Place, file_name: str, event: FileEvent) -> None:
+        directory = place.directory
+        if directory in self._unlisted:
+            return
+        files = self._files.setdefault(directory, {})
+        name, news = split_file_name(file_name)[0], FileNews(event, f"{place.part}/{file_name}")
+        before = files.get(name)
+        files[name] = news if before is None else before.then(news)
+        if len(files) > MOST_FILES:
+            self._unlisted.add(directory)
+            files.clear()
+
+    def _remove(self, place: Place, file_name: str, event: FileEvent) -> None:
+        self._changed.add(place.directory)
+        self._note(place, file_name, event)
         if len(self._removed) <= FACTS_LIMIT:
-            self._removed.add(Removed(directory, split_file_name(file_name)[0]))
+            self._removed.add(Removed(place.directory, split_file_name(file_name)[0]))
 
     def _sort_directory(self, parent: str, name: str) -> None:
         if name in WATCHED_PARTS:
@@ -236,18 +293,53 @@ class EventSorter:
         for cookie, departure in list(self._departures.items()):
             if now - departure.at >= SETTLE_SECONDS:
                 del self._departures[cookie]
-                self._remove(departure.directory, departure.file_name)
+                self._remove(departure.place, departure.file_name, FileEvent.DEPARTED)
         for key, at in list(self._unfinished.items()):
             if now - at >= SETTLE_SECONDS:  # made by link(), which nothing follows, or written slowly
                 del self._unfinished[key]
-        return frozenset(departure.directory for departure in self._departures.values()) | frozenset(
-            place.directory for place, _ in self._unfinished
+        for directory, end in self._ends_of_removals().items():
+            if now >= end:
+                del self._removals[directory]
+        return frozenset(self._removals).union(
+            (departure.directory for departure in self._departures.values()),
+            (place.directory for place, _ in self._unfinished),
         )
+
+    def _ends_of_removals(self) -> dict[str, float]:
+        """When the removals of each directory are told: not before files that were made earlier, for a file that is
+        linked elsewhere and then unlinked here has moved.
+        """
+        made = list(self._unfinished.values())  # ascending: each was put in at its time
+        ends: dict[str, float] = {}
+        for directory, (first, last) in self._removals.items():
+            ends[directory] = min(last + REMOVALS_SETTLE_SECONDS, first + REMOVALS_MOST_SECONDS)
+            if before := bisect_right(made, last):
+                ends[directory] = max(ends[directory], made[before - 1] + SETTLE_SECONDS)
+        return ends
 
     def _overflow(self) -> None:
         self._is_overflowed = True
         self._unsettled.add(".")
-        for gathered in (self._changed, self._reshaped, self._removed, self._moved):
+        for gathered in (self._changed, self._reshaped, self._removed, self._moved, self._unlisted):
             gathered.clear()
-        self._departures.clear()
-        self._unfinished.clear()
+        for waiting in (self._departures, self._unfinished, self._removals, self._files):
+            waiting.clear()
+
+
+def _without_links(files: dict[str, NewsOfFiles]) -> dict[str, NewsOfFiles]:
+    """The news with names that were unlinked here and came elsewhere told as departed: a move made by link and unlink."""
+    arrived = {
+        name: directory
+        for directory, news in files.items()
+        for name, one in news.items()
+        if one.event is FileEvent.ARRIVED
+    }
+    return {
+        directory: {
+            name: FileNews(FileEvent.DEPARTED, one.path)
+            if one.event is FileEvent.UNLINKED and arrived.get(name, directory) != directory
+            else one
+            for name, one in news.items()
+        }
+        for directory, news in files.items()
+    }

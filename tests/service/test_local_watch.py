@@ -13,6 +13,7 @@ from inotify_simple import INotify
 
 from daemon.model.events import EventName
 from daemon.model.ids import AccountId, MailboxName
+from daemon.model.local_news import LocalNews
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.states import AccountState as S
 from daemon.service.local_watch import RETRY_SECONDS, LocalWatch
@@ -320,7 +321,8 @@ async def test_change_in_a_directory_not_yet_known_is_remembered(alone) -> None:
         )
     )
     await watch.refresh()
-    assert wakes.take() == Agenda(frozenset({"Lists"}), frozenset({WakeReason.LOCAL}))
+    news = LocalNews(unknown=frozenset({"Lists"}))
+    assert wakes.take() == Agenda(frozenset({"Lists"}), frozenset({WakeReason.LOCAL}), news)
     await watch.refresh()
     assert wakes.take().is_empty
 

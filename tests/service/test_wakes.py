@@ -1,9 +1,12 @@
 """Wakes coalesce, and none is lost whenever it comes."""
 
-from daemon.model.ids import INBOX, MailboxName
+from daemon.model.ids import INBOX, MailboxName, MaildirName
+from daemon.model.local_news import FileEvent, FileNews, LocalNews
 from daemon.service.wakes import EVERYTHING, NOTHING, Agenda, WakeReason, Wakes
 
 LISTS = MailboxName("Lists")
+MARKED = FileNews(FileEvent.RENAMED, "cur/a:2,S")
+GONE = FileNews(FileEvent.UNLINKED, "cur/b:2,")
 
 
 def test_nothing_gathered_is_an_empty_agenda() -> None:
@@ -18,8 +21,21 @@ def test_wakes_for_mailboxes_gather() -> None:
     wakes.wake(WakeReason.LOCAL, LISTS)
     wakes.wake(WakeReason.LOCAL, LISTS)
     assert wakes.take() == Agenda(
-        frozenset({INBOX, LISTS}), frozenset({WakeReason.OPERATION, WakeReason.LOCAL})
+        frozenset({INBOX, LISTS}),
+        frozenset({WakeReason.OPERATION, WakeReason.LOCAL}),
+        LocalNews(unknown=frozenset({LISTS})),
     )
+
+
+def test_news_of_files_gather_unless_somebody_cannot_say_which() -> None:
+    wakes = Wakes()
+    wakes.wake(WakeReason.LOCAL, LISTS, {MaildirName("a"): MARKED})
+    wakes.wake(WakeReason.OPERATION, LISTS)
+    wakes.wake(WakeReason.LOCAL, LISTS, {MaildirName("b"): GONE})
+    assert wakes.take().news == LocalNews(files={LISTS: {"a": MARKED, "b": GONE}})
+    wakes.wake(WakeReason.LOCAL, LISTS, {MaildirName("a"): MARKED})
+    wakes.wake(WakeReason.REQUEST, LISTS)
+    assert wakes.take().news == LocalNews(unknown=frozenset({LISTS}))
 
 
 def test_wake_for_everything_swallows_the_rest_in_any_order() -> None:

@@ -3,9 +3,12 @@
 import pytest
 from inotify_simple import Event, flags
 
+from daemon.model.local_news import MOST_FILES, FileEvent, FileNews
 from daemon.store.watch_events import (
     EVERYTHING_CHANGED,
     FACTS_LIMIT,
+    REMOVALS_MOST_SECONDS,
+    REMOVALS_SETTLE_SECONDS,
     SETTLE_SECONDS,
     EventSorter,
     LocalChange,
@@ -43,31 +46,91 @@ def renamed(cookie: int, source: int, old: str, target: int, new: str) -> tuple[
 
 def test_rename_in_a_mailbox_is_told_at_once(sorter) -> None:
     change = told(sorter, *renamed(7, INBOX_NEW, "a", INBOX_CUR, "a:2,S"))
-    assert change == LocalChange(directories=frozenset({"."}))
+    assert change == LocalChange(
+        directories=frozenset({"."}), files={".": {"a": FileNews(FileEvent.RENAMED, "cur/a:2,S")}}
+    )
     assert sorter.take(LATER) is None
 
 
 def test_deleted_file_is_told_with_its_unique_name(sorter) -> None:
-    change = told(sorter, Event(LISTS_CUR, flags.DELETE, 0, "a:2,FS"))
-    assert change == LocalChange(
-        directories=frozenset({".Lists"}), removed=frozenset({Removed(".Lists", "a")})
+    assert told(sorter, Event(LISTS_CUR, flags.DELETE, 0, "a:2,FS")) is None
+    assert sorter.take(LATER) == LocalChange(
+        directories=frozenset({".Lists"}),
+        removed=frozenset({Removed(".Lists", "a")}),
+        files={".Lists": {"a": FileNews(FileEvent.UNLINKED, "cur/a:2,FS")}},
     )
+
+
+def test_removals_are_told_together_when_no_further_one_follows(sorter) -> None:
+    step = REMOVALS_SETTLE_SECONDS / 2
+    for number in range(4):
+        assert told(sorter, Event(LISTS_CUR, flags.DELETE, 0, f"{number}"), now=number * step) is None
+    assert sorter.seconds_left(3 * step) == pytest.approx(REMOVALS_SETTLE_SECONDS)
+    change = sorter.take(3 * step + REMOVALS_SETTLE_SECONDS)
+    assert set(change.files[".Lists"]) == {"0", "1", "2", "3"}
+    assert sorter.seconds_left(LATER) is None
+
+
+def test_removals_without_end_are_told_in_steps(sorter) -> None:
+    now, step = 0.0, REMOVALS_SETTLE_SECONDS / 2
+    while now < REMOVALS_MOST_SECONDS:
+        assert told(sorter, Event(LISTS_CUR, flags.DELETE, 0, f"{now}"), now=now) is None
+        now += step
+    assert told(sorter, Event(LISTS_CUR, flags.DELETE, 0, "last"), now=now) is not None
+
+
+def test_removal_does_not_hold_up_another_mailbox(sorter) -> None:
+    events = (Event(LISTS_CUR, flags.DELETE, 0, "a"), *renamed(7, INBOX_CUR, "b:2,", INBOX_CUR, "b:2,S"))
+    assert told(sorter, *events).directories == {"."}
+
+
+def test_move_by_link_and_unlink_is_told_as_one(sorter) -> None:
+    """The link waits for a close that never comes; the removal must not be told before it."""
+    events = (Event(LISTS_CUR, flags.CREATE, 0, "a:2,S"), Event(INBOX_CUR, flags.DELETE, 0, "a:2,S"))
+    assert told(sorter, *events) is None
+    assert sorter.take(REMOVALS_SETTLE_SECONDS) is None
+    assert sorter.seconds_left(REMOVALS_SETTLE_SECONDS) > 0.0
+    assert sorter.take(LATER).files == {
+        ".": {"a": FileNews(FileEvent.DEPARTED, "cur/a:2,S")},
+        ".Lists": {"a": FileNews(FileEvent.ARRIVED, "cur/a:2,S")},
+    }
+
+
+def test_files_of_a_mailbox_are_not_told_when_they_are_too_many(sorter) -> None:
+    events = [Event(INBOX_CUR, flags.MOVED_TO, 0, f"{number}") for number in range(MOST_FILES + 1)]
+    assert len(told(sorter, *events[:-1]).files["."]) == MOST_FILES
+    assert told(sorter, *events).files == {}
+    assert len(told(sorter, events[0]).files["."]) == 1
+
+
+def test_new_keyword_map_leaves_no_file_known(sorter) -> None:
+    change = told(
+        sorter,
+        *renamed(7, LISTS_CUR, "a", LISTS_CUR, "a:2,S"),
+        Event(LISTS, flags.MOVED_TO, 2, "dovecot-keywords"),
+    )
+    assert change == LocalChange(directories=frozenset({".Lists"}))
 
 
 def test_move_between_mailboxes_is_told_once_with_both(sorter) -> None:
     change = told(sorter, *renamed(7, INBOX_CUR, "a:2,S", LISTS_CUR, "b:2,"))
     assert change == LocalChange(
-        directories=frozenset({".", ".Lists"}), moved=frozenset({Moved(".", ".Lists", "a", "b")})
+        directories=frozenset({".", ".Lists"}),
+        moved=frozenset({Moved(".", ".Lists", "a", "b")}),
+        files={
+            ".": {"a": FileNews(FileEvent.DEPARTED, "cur/a:2,S")},
+            ".Lists": {"b": FileNews(FileEvent.ARRIVED, "cur/b:2,")},
+        },
     )
 
 
 def test_move_read_in_two_halves_is_told_when_the_second_comes(sorter) -> None:
     departure, arrival = renamed(7, INBOX_CUR, "a:2,S", LISTS_CUR, "a:2,S")
-    assert told(sorter, departure, Event(INBOX_CUR, flags.DELETE, 0, "z")) is None
+    assert told(sorter, departure, Event(INBOX_CUR, flags.CLOSE_WRITE, 0, "z")) is None
     assert sorter.seconds_left(0.01) == pytest.approx(SETTLE_SECONDS - 0.01)
     change = told(sorter, arrival, now=0.01)
     assert change.directories == {".", ".Lists"}
-    assert change.removed == {Removed(".", "z")}
+    assert set(change.files["."]) == {"a", "z"}
     assert sorter.seconds_left(0.01) is None
 
 
@@ -75,12 +138,16 @@ def test_departure_without_arrival_is_a_removal_after_its_time(sorter) -> None:
     """sync.md 12: an unpaired MOVED_FROM waits up to 50 ms."""
     assert told(sorter, Event(INBOX_CUR, flags.MOVED_FROM, 7, "a:2,S")) is None
     assert sorter.take(LATER) == LocalChange(
-        directories=frozenset({"."}), removed=frozenset({Removed(".", "a")})
+        directories=frozenset({"."}),
+        removed=frozenset({Removed(".", "a")}),
+        files={".": {"a": FileNews(FileEvent.DEPARTED, "cur/a:2,S")}},
     )
 
 
 def test_waiting_mailbox_does_not_hold_up_another(sorter) -> None:
-    change = told(sorter, Event(INBOX_CUR, flags.MOVED_FROM, 7, "a"), Event(LISTS_CUR, flags.DELETE, 0, "b"))
+    change = told(
+        sorter, Event(INBOX_CUR, flags.MOVED_FROM, 7, "a"), Event(LISTS_CUR, flags.CLOSE_WRITE, 0, "b")
+    )
     assert change.directories == {".Lists"}
 
 
@@ -148,9 +215,12 @@ def test_root_that_moves_is_lost(sorter, mask: int) -> None:
 
 def test_facts_are_dropped_when_there_are_too_many(sorter) -> None:
     events = [Event(INBOX_CUR, flags.DELETE, 0, f"{number}:2,") for number in range(FACTS_LIMIT + 1)]
-    assert len(told(sorter, *events[:-1]).removed) == FACTS_LIMIT
-    assert told(sorter, *events) == LocalChange(directories=frozenset({"."}))
-    assert len(told(sorter, events[0]).removed) == 1
+    assert told(sorter, *events[:-1]) is None
+    assert len(sorter.take(LATER).removed) == FACTS_LIMIT
+    assert told(sorter, *events) is None
+    assert sorter.take(LATER) == LocalChange(directories=frozenset({"."}))
+    assert told(sorter, events[0]) is None
+    assert len(sorter.take(LATER).removed) == 1
 
 
 @pytest.mark.parametrize(
