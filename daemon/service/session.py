@@ -174,7 +174,8 @@ class ImapSession:
                 await self._local_watch.refresh()
             else:
                 # What changes meanwhile is heard on the line and ends the next IDLE at once: one pass is enough.
-                result = await self._engine.run_pass(client, only=agenda.only)
+                news = agenda.news if self._local_watch.is_watching else None
+                result = await self._engine.run_pass(client, only=agenda.only, news=news)
                 if result.moved:
                     # A move goes by itself; what else was changed about the message shows against its new place.
                     result = result.plus(await self._engine.run_pass(client, only=agenda.only))

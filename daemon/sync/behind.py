@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from daemon.model.ids import INBOX, MailboxName
 from daemon.model.mailbox import MailboxRecord, RemoteMailbox
-from daemon.sync.look import Seen, differs
+from daemon.sync.look import differs
 from daemon.sync.mailboxes import KnownMailboxes
+from daemon.sync.seen import Seen
 
 
 def behind_in(

@@ -27,9 +27,9 @@ from daemon.sync.flag_changes import FlagChanges
 from daemon.sync.following import Following
 from daemon.sync.isolation import isolated
 from daemon.sync.local_scan import LocalScan
-from daemon.sync.look import Seen
 from daemon.sync.moves import Moves
 from daemon.sync.refusals import Refusals
+from daemon.sync.seen import Seen
 from daemon.sync.selecting import select_for_change
 from daemon.sync.tally import Tally
 from daemon.sync.uploads import Uploads

@@ -97,6 +97,12 @@ class DeletionBreaker:
             window.seen.update(dict.fromkeys(deletions, now))
         return None
 
+    def room(self, side: Side, now: float) -> int:
+        """How many more deletions of the whole account are ordinary housekeeping, whatever share of it they are."""
+        self._forget_old(now)
+        window = self._windows.get((None, side))
+        return BREAKER_FREE_COUNT - (0 if window is None else len(window.seen))
+
     def reset(self, mailbox: MailboxName) -> None:
         """Forget what was counted: a person has approved."""
         for side in Side:

@@ -14,6 +14,8 @@ from structlog.typing import FilteringBoundLogger
 from daemon.model.clock import Clock
 from daemon.model.errors import ConnectionLost, StoreForeign
 from daemon.model.ids import MailboxName, MaildirName
+from daemon.model.local_news import LocalNews
+from daemon.model.mailbox import MailboxRecord
 from daemon.model.passes import PassResult, Progress
 from daemon.model.settings import ImapSettings
 from daemon.net.imap.client import ImapClient
@@ -28,10 +30,12 @@ from daemon.sync.local_scan import LocalScan
 from daemon.sync.look import Look
 from daemon.sync.mailboxes import KnownMailboxes, MailboxBook, MailboxPatterns
 from daemon.sync.open_uploads import UploadResolver
+from daemon.sync.partial_look import PartialLook
 from daemon.sync.plan import plan_account
 from daemon.sync.recovery import LocalRecovery
 from daemon.sync.refusals import Refusals
 from daemon.sync.reset import Rematch
+from daemon.sync.seen import Seen
 from daemon.sync.tally import Tally
 from daemon.sync.tracing import Tracing
 from daemon.sync.wishes import Wishes
@@ -86,6 +90,15 @@ class ImapSync:
             clock=clock,
             log=log,
         )
+        self._partial_look = PartialLook(
+            account=settings.id,
+            store=store,
+            tree=tree,
+            scan=self._scan,
+            breaker=self._breaker,
+            clock=clock,
+            log=log,
+        )
         self._refusals = Refusals()
         self._tracing = Tracing(
             account=settings.id,
@@ -130,9 +143,16 @@ class ImapSync:
         self._is_prepared = True
 
     async def run_pass(
-        self, client: ImapClient, *, only: Collection[MailboxName] | None = None
+        self,
+        client: ImapClient,
+        *,
+        only: Collection[MailboxName] | None = None,
+        news: LocalNews | None = None,
     ) -> PassResult:
         """What was done; repeat until it is quiet. `only` looks at these mailboxes and trusts the rest.
+
+        `news` is what a watch on the tree has told of them since the last pass, None where there is no watch: with it
+        only what was told is looked at, as far as that is enough.
 
         Raises:
             MailError: With blast ACCOUNT: the pass ended early. What it had begun is made whole by the next one.
@@ -150,9 +170,9 @@ class ImapSync:
         owed, self._owed = self._owed, frozenset()
         asked = served if only is None else {name: served[name] for name in {*only, *owed} if name in served}
         review = self._backups.review
-        work = await self._look.mailboxes_with_work(
-            client, asked, known.remote, wishes, {*self._holds.current, *review.mailboxes}
-        )
+        ignored = {
+            name: uploads.uncertain.get(name, _NOTHING) | unborn.get(name, _NOTHING) for name in served
+        }
         self._look.begin()
         look_at = functools.partial(
             self._look.see,
@@ -160,13 +180,22 @@ class ImapSync:
             served=served,
             records=known.all_records,
             wishes=wishes,
-            ignored={
-                name: uploads.uncertain.get(name, _NOTHING) | unborn.get(name, _NOTHING) for name in served
-            },
+            ignored=ignored,
             review=review,
             tally=tally,
         )
-        found = await look_at(work)
+        wanted = {*self._holds.current, *review.mailboxes}
+        work: Collection[MailboxRecord] = asked.values()
+        found: Mapping[MailboxName, Seen] | None = None
+        if only is not None and not any(
+            name in wanted or name in owed or self._look.is_retry_due(name) for name in asked
+        ):
+            found = await self._partial_look.see(
+                client, list(work), news=news, wishes=wishes, ignored=ignored
+            )
+        if found is None:
+            work = await self._look.mailboxes_with_work(client, asked, known.remote, wishes, wanted)
+            found = await look_at(work)
         traced = await self._tracing.trace(
             client,
             found,

@@ -20,12 +20,14 @@ from daemon.store.maildir.tree import MaildirTree
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """One complete listing of a mailbox's files, and the stamp its directories had when it began."""
+    """One complete listing of a mailbox's files, and the stamp its directories had when it began; None where only some
+    files were looked up.
+    """
 
     entries: Mapping[MaildirName, LocalEntry]
     lettered_keywords: FlagSet
     unexplained: frozenset[MaildirName]
-    stamp: DirStamp
+    stamp: DirStamp | None
 
 
 class LocalScan:
@@ -46,8 +48,11 @@ class LocalScan:
         return frozenset(found)
 
     def settle(self, record: MailboxRecord, listing: Listing) -> None:
-        """Nothing was to be done about this listing: until the stamp changes, nothing will be."""
-        self._settled[record.directory] = listing.stamp
+        """Nothing was to be done about this listing: until the stamp changes, nothing will be. A look at some files
+        settles nothing.
+        """
+        if listing.stamp is not None:
+            self._settled[record.directory] = listing.stamp
 
     def forget(self) -> None:
         """Look at every directory again in the next pass."""

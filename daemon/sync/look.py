@@ -5,7 +5,7 @@ pass over an account at rest costs the number of mailboxes, not of messages.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -15,56 +15,22 @@ from daemon.model.errors import NotFound, StoreForeign, UidValidityChanged
 from daemon.model.flags import LETTER_FLAGS, in_spelling_of
 from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId
 from daemon.model.mailbox import MailboxRecord, RemoteMailbox
-from daemon.model.views import BaseState, BaseView, RemoteView
+from daemon.model.views import BaseView, RemoteView
 from daemon.net.imap.client import ImapClient
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
-from daemon.sync.actions import MailboxFacts
-from daemon.sync.adoption import Adoptable, Adoption
+from daemon.sync.adoption import Adoption
 from daemon.sync.backups import Review
-from daemon.sync.guard import DIRECTORY_LOST, HeldDeletions, MailboxSituation, Side, are_statements_doubtful
-from daemon.sync.holds import Holds
+from daemon.sync.guard import DIRECTORY_LOST, HeldDeletions, Side
 from daemon.sync.isolation import isolated
 from daemon.sync.local_scan import Listing, LocalScan, absent_names, view_of
 from daemon.sync.missing import Proof, prove_missing
 from daemon.sync.plan import appeared_in, plan_mailbox
 from daemon.sync.remote_scan import scan_mailbox, stays_selected
 from daemon.sync.reset import Rematch
+from daemon.sync.seen import Seen
 from daemon.sync.tally import Tally
 from daemon.sync.wishes import Wishes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """One mailbox as this pass found it."""
-
-    record: MailboxRecord
-    base: BaseView
-    listing: Listing
-    remote: RemoteView
-    facts: MailboxFacts
-    adoptable: Adoptable
-    is_under_review: bool = False
-
-    def situation(self, holds: Holds) -> MailboxSituation:
-        """What the breaker wants to know."""
-        return MailboxSituation(
-            record=self.record,
-            size=sum(entry.state is BaseState.SYNCED for entry in self.base.entries),
-            are_statements_doubtful=are_statements_doubtful(self.base, self.remote),
-            held=holds.current.get(self.record.name),
-            is_approved=holds.is_approved(self.record.name),
-            infers_nothing=self.is_under_review,
-            inhabited=frozenset(
-                side
-                for side, count in (
-                    (Side.HERE, len(self.listing.entries)),
-                    (Side.THERE, self.remote.message_count),
-                )
-                if count
-            ),
-        )
-
 
 NOTHING_SEEN: Final[Mapping[MailboxName, Seen]] = {}
 
@@ -98,6 +64,10 @@ class Look:
         """A pass begins: what an earlier one could not look at may be back."""
         self.lost_directories = {}
 
+    def is_retry_due(self, mailbox: MailboxName) -> bool:
+        """Whether a message of this mailbox that could not be fetched is to be tried again now."""
+        return self._retry_at.get(mailbox, float("inf")) <= self._clock.now()
+
     async def mailboxes_with_work(
         self,
         client: ImapClient,
@@ -111,7 +81,6 @@ class Look:
         """
         wished = await self._wished(wishes.pending)
         unsettled = await self._unsettled(records)
-        now = self._clock.now()
         selected = client.selection.wire_name if client.selection is not None else None
         return [
             record
@@ -119,7 +88,7 @@ class Look:
             if name in wished
             or name in wanted
             or name in unsettled
-            or self._retry_at.get(name, now + 1) <= now
+            or self.is_retry_due(name)
             or name not in remote
             or not client.has_condstore
             # Without UNSELECT it is still selected, and its STATUS tells what the session has seen.

@@ -6,14 +6,57 @@ when the count does not add up; a server with neither is asked for all flags. Ma
 downstream runs with UIDs of another validity (RFC 9051 §2.3.1.1).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
 
 from daemon.model.errors import UidValidityChanged
-from daemon.model.ids import Uid
+from daemon.model.ids import ModSeq, Uid
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.uidset import UidSet
 from daemon.model.views import BaseState, BaseView, RemoteEntry, RemoteView
 from daemon.net.imap.client import ImapClient, QresyncSince, Selection
+
+MOST_REPEATED: Final = 100
+"""Changes that the server tells again in each scan of a mailbox that stays selected, before it is selected anew for the
+sake of its marks.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteNews:
+    """What the server said of a mailbox since the marks. `uid_next` and `highest_mod_seq` are the marks to store after it."""
+
+    selection: Selection
+    changed: dict[Uid, RemoteEntry]
+    vanished: UidSet
+    uid_next: Uid | None
+    highest_mod_seq: ModSeq | None
+
+    def view(self, client: ImapClient, record: MailboxRecord, *, present: UidSet | None = None) -> RemoteView:
+        """The view that follows from it, `changed` as it is now."""
+        return RemoteView(
+            mailbox=record.name,
+            uid_validity=self.selection.uid_validity,
+            uid_next=self.uid_next,
+            highest_mod_seq=self.highest_mod_seq,
+            message_count=_exists(client, self.selection),
+            changed=self.changed,
+            vanished=self.vanished,
+            present=present,
+            permanent_flags=self.selection.permanent_flags,
+            accepts_new_keywords=self.selection.accepts_new_keywords,
+            is_read_only=self.selection.is_read_only,
+        )
+
+
+class _Age(Enum):
+    """When the mailbox was selected: before, just now, or just now with what QRESYNC has to say."""
+
+    EARLIER = "earlier"
+    NOW = "now"
+    NOW_WITH_NEWS = "now_with_news"
 
 
 async def scan_mailbox(client: ImapClient, record: MailboxRecord, base: BaseView) -> RemoteView:
@@ -23,14 +66,18 @@ async def scan_mailbox(client: ImapClient, record: MailboxRecord, base: BaseView
         UidValidityChanged: The UIDs of base are void; `sync.reset` takes over.
         ServerRefused: The mailbox cannot be selected; code NONEXISTENT where it is gone.
     """
-    selection, is_fresh = await _selected(client, record)
+    selection, age = await _selected(client, record)
     if record.uid_validity is not None and selection.uid_validity != record.uid_validity:
         raise UidValidityChanged(
             f"UIDVALIDITY of {record.name} changed from {record.uid_validity} to {selection.uid_validity}"
         )
-    if _has_marks(record) and client.has_condstore and selection.highest_mod_seq:
-        return await _scan_changes(client, record, base, selection, is_fresh=is_fresh)
-    return await _scan_all(client, record, base, selection)
+    if not (has_marks(record) and client.has_condstore and selection.highest_mod_seq):
+        return await _scan_all(client, record, base, selection)
+    news = await _news(client, record, selection, age)
+    present = None if client.has_qresync else await _listing_if_needed(client, base, news.changed)
+    stored = {entry.uid for entry in base.entries if entry.state is not BaseState.FAILED}
+    await add_sizes(client, stored, news.changed)
+    return news.view(client, record, present=present)
 
 
 def stays_selected(client: ImapClient, record: MailboxRecord) -> bool:
@@ -42,23 +89,41 @@ def stays_selected(client: ImapClient, record: MailboxRecord) -> bool:
     return current is not None and current.wire_name == record.wire_name and client.caps.has("UNSELECT")
 
 
-async def _selected(client: ImapClient, record: MailboxRecord) -> tuple[Selection, bool]:
-    """The selection of this mailbox, and whether it was made just now with what QRESYNC has to say."""
-    current = client.selection
-    if current is not None and stays_selected(client, record):
-        return current, False
-    since = None
-    if client.has_qresync and _has_marks(record):
-        assert record.uid_validity is not None  # noqa: S101 - for the type checker; _has_marks has looked
-        assert record.highest_mod_seq is not None  # noqa: S101
-        since = QresyncSince(
-            uid_validity=record.uid_validity, mod_seq=record.highest_mod_seq, known_uids=None
-        )
-    client.drain_heard()
-    return await client.select(record.wire_name, since=since), since is not None
+async def scan_news(client: ImapClient, record: MailboxRecord) -> RemoteNews | None:
+    """What the server says since the marks, whatever base may be; leaves the mailbox selected.
+
+    None where it cannot say, or where the marks are doubtful: the whole mailbox has to be compared.
+
+    Raises:
+        ServerRefused: The mailbox cannot be selected; code NONEXISTENT where it is gone.
+    """
+    if not (has_marks(record) and client.has_condstore):
+        return None
+    selection, age = await _selected(client, record)
+    if selection.uid_validity != record.uid_validity or not selection.highest_mod_seq:
+        return None
+    news = await _news(client, record, selection, age)
+    if age is _Age.EARLIER and len(news.changed) + len(news.vanished.ranges) > MOST_REPEATED:
+        await client.unselect()
+        selection, age = await _selected(client, record)
+        if selection.uid_validity != record.uid_validity:
+            return None
+        news = await _news(client, record, selection, age)
+    return None if _went_back(record, news) else news
 
 
-def _has_marks(record: MailboxRecord) -> bool:
+async def add_sizes(
+    client: ImapClient, stored: Collection[Uid | None], changed: dict[Uid, RemoteEntry]
+) -> None:
+    """Complete `changed` by size and internal date of the messages that are to be fetched: not those `stored`."""
+    bare = UidSet(uid for uid, entry in changed.items() if uid not in stored and entry.size is None)
+    if bare:
+        scan = await client.fetch_entries(bare, with_size=True)
+        changed.update((entry.uid, entry) for entry in scan.entries)
+
+
+def has_marks(record: MailboxRecord) -> bool:
+    """Whether a completed scan has left marks from which the server can say what changed."""
     return (
         record.is_first_pass_done
         and record.uid_validity is not None
@@ -67,38 +132,46 @@ def _has_marks(record: MailboxRecord) -> bool:
     )
 
 
-async def _scan_changes(
-    client: ImapClient, record: MailboxRecord, base: BaseView, selection: Selection, *, is_fresh: bool
-) -> RemoteView:
-    vanished = UidSet()
-    present: UidSet | None = None
-    if is_fresh:
-        entries: Iterable[RemoteEntry] = selection.changed
-        vanished = selection.vanished
-        marks = (selection.uid_next, selection.highest_mod_seq)
-    else:
+def _went_back(record: MailboxRecord, news: RemoteNews) -> bool:
+    return (news.uid_next or 0) < (record.uid_next or 0) or (news.highest_mod_seq or 0) < (
+        record.highest_mod_seq or 0
+    )
+
+
+async def _selected(client: ImapClient, record: MailboxRecord) -> tuple[Selection, _Age]:
+    current = client.selection
+    if current is not None and stays_selected(client, record):
+        return current, _Age.EARLIER
+    since = None
+    if client.has_qresync and has_marks(record):
+        assert record.uid_validity is not None  # noqa: S101 - for the type checker; has_marks has looked
+        assert record.highest_mod_seq is not None  # noqa: S101
+        since = QresyncSince(
+            uid_validity=record.uid_validity, mod_seq=record.highest_mod_seq, known_uids=None
+        )
+    client.drain_heard()
+    selection = await client.select(record.wire_name, since=since)
+    return selection, _Age.NOW if since is None else _Age.NOW_WITH_NEWS
+
+
+async def _news(client: ImapClient, record: MailboxRecord, selection: Selection, age: _Age) -> RemoteNews:
+    uid_next, mark = selection.uid_next, selection.highest_mod_seq
+    entries, vanished = selection.changed, selection.vanished
+    if age is not _Age.NOW_WITH_NEWS:
         heard = client.drain_heard()
         scan = await client.fetch_entries(changed_since=record.highest_mod_seq, with_size=False)
-        entries = scan.entries
-        vanished = scan.vanished | heard.vanished
+        entries, vanished = scan.entries, scan.vanished | heard.vanished
+    if age is _Age.EARLIER:
         # No SELECT, so no HIGHESTMODSEQ of this moment: the mark stays, the next scan looks at the same again.
-        newest = max((entry.uid for entry in scan.entries), default=None)
-        marks = (_later(record.uid_next, newest), record.highest_mod_seq)
-    changed = {entry.uid: entry for entry in entries}
-    if not client.has_qresync:
-        present = await _listing_if_needed(client, base, changed)
-    return RemoteView(
-        mailbox=record.name,
-        uid_validity=selection.uid_validity,
-        uid_next=marks[0],
-        highest_mod_seq=marks[1],
-        message_count=_exists(client, selection),
-        changed=await _with_sizes(client, base, changed),
+        mark = record.highest_mod_seq
+    if age is _Age.EARLIER or uid_next is None:
+        uid_next = _later(record.uid_next, max((entry.uid for entry in entries), default=None))
+    return RemoteNews(
+        selection=selection,
+        changed={entry.uid: entry for entry in entries},
         vanished=vanished,
-        present=present,
-        permanent_flags=selection.permanent_flags,
-        accepts_new_keywords=selection.accepts_new_keywords,
-        is_read_only=selection.is_read_only,
+        uid_next=uid_next,
+        highest_mod_seq=mark,
     )
 
 
@@ -133,14 +206,18 @@ async def _scan_all(
     client.drain_heard()
     scan = await client.fetch_entries(with_size=not base.entries)
     changed = {entry.uid: entry for entry in scan.entries}
+    present = _if_complete(UidSet(changed), client)
+    await add_sizes(
+        client, {entry.uid for entry in base.entries if entry.state is not BaseState.FAILED}, changed
+    )
     return RemoteView(
         mailbox=record.name,
         uid_validity=selection.uid_validity,
         uid_next=selection.uid_next or _later(None, max(changed, default=None)),
         highest_mod_seq=selection.highest_mod_seq,
         message_count=_exists(client, selection),
-        changed=await _with_sizes(client, base, changed),
-        present=_if_complete(UidSet(changed), client),
+        changed=changed,
+        present=present,
         permanent_flags=selection.permanent_flags,
         accepts_new_keywords=selection.accepts_new_keywords,
         is_read_only=selection.is_read_only,
@@ -151,15 +228,3 @@ def _if_complete(listed: UidSet, client: ImapClient) -> UidSet | None:
     """The listing, or None when it has fewer messages than the server says exist: then its gaps prove nothing."""
     exists = client.selection.exists if client.selection is not None else 0
     return listed if len(listed) >= exists else None
-
-
-async def _with_sizes(
-    client: ImapClient, base: BaseView, changed: dict[Uid, RemoteEntry]
-) -> dict[Uid, RemoteEntry]:
-    """`changed`, with size and internal date for the messages that are to be fetched."""
-    stored = {entry.uid for entry in base.entries if entry.state is not BaseState.FAILED}
-    bare = UidSet(uid for uid, entry in changed.items() if uid not in stored and entry.size is None)
-    if bare:
-        scan = await client.fetch_entries(bare, with_size=True)
-        changed.update((entry.uid, entry) for entry in scan.entries)
-    return changed

@@ -31,7 +31,6 @@ from daemon.sync.actions import MailboxFacts, MoveLocal, file_of, message_of
 from daemon.sync.behind import behind_in, changed_in
 from daemon.sync.isolation import isolated
 from daemon.sync.local_scan import view_of
-from daemon.sync.look import Seen
 from daemon.sync.mailboxes import KnownMailboxes, MailboxBook
 from daemon.sync.plan import flags_after_move
 from daemon.sync.refusals import Asked, Refusals
@@ -47,6 +46,7 @@ from daemon.sync.relocations import (
     pair_by_header,
     suspects,
 )
+from daemon.sync.seen import Seen
 from daemon.sync.selecting import select_for_change
 from daemon.sync.strays import Place, find_strays
 from daemon.sync.tally import Tally

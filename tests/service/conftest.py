@@ -381,9 +381,9 @@ async def open_house(tmp_path: Path, quick_pace) -> AsyncIterator[OpenHouse]:
             return await ImapClient.connect(endpoint, clock=clock, log=bound)
 
         class CountedSync(ImapSync):
-            async def run_pass(self, client, *, only=None):
+            async def run_pass(self, client, *, only=None, **more):
                 house.passes.append(None if only is None else frozenset(only))
-                return await super().run_pass(client, only=only)
+                return await super().run_pass(client, only=only, **more)
 
         def open_engine(settings, on_progress) -> ImapSync:
             return CountedSync(

@@ -18,9 +18,11 @@ class Steps:
     def __init__(self, last: int | None) -> None:
         self.count = 0
         self.last = last
+        self.names: list[str] = []
 
-    def take(self) -> None:
+    def take(self, name: str) -> None:
         self.count += 1
+        self.names.append(name)
         if self.last is not None and self.count >= self.last:
             raise Stopped
 
@@ -36,7 +38,7 @@ class Steps:
     def call(self, real):
         @functools.wraps(real)
         async def call(*args, **options):
-            self.take()
+            self.take(real.__name__)
             return await real(*args, **options)
 
         return call
@@ -45,7 +47,7 @@ class Steps:
         async def iterate(*args, **options):
             async with contextlib.aclosing(real(*args, **options)) as items:
                 async for item in items:
-                    self.take()
+                    self.take("item")
                     yield item
 
         return iterate

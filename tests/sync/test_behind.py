@@ -7,8 +7,8 @@ from daemon.store.maildir.scan import DirStamp
 from daemon.sync.actions import MailboxFacts
 from daemon.sync.behind import behind_in, changed_in
 from daemon.sync.local_scan import Listing
-from daemon.sync.look import Seen
 from daemon.sync.mailboxes import KnownMailboxes
+from daemon.sync.seen import Seen
 
 ARCHIVE = MailboxName("Archive")
 FRESH = MailboxName("Fresh")
