@@ -2,10 +2,13 @@
 
 ABNF: sequence-set = (seq-number / seq-range) ["," sequence-set] (RFC 9051 §9). We never emit `*` and always
 write ascending, compact sets: some servers answer BAD to descending ranges.
+
+A range costs eight bytes: a server may name a million UIDs of which none follows another.
 """
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -13,36 +16,100 @@ from typing import Final
 from daemon.model.ids import Uid
 
 MAX_UID: Final = 0xFFFF_FFFF
+_BITS: Final = 32
+
+
+class UidSetBuilder:
+    """Gathers UIDs and closed ranges in any order. Those that come ascending cost nothing but their place in the set."""
+
+    __slots__ = ("_is_ascending", "_lasts", "_starts")
+
+    def __init__(self) -> None:
+        self._starts = array("I")
+        self._lasts = array("I")
+        self._is_ascending = True
+
+    def __len__(self) -> int:
+        """How many ranges are held, which is what memory they take."""
+        return len(self._starts)
+
+    def add(self, low: int, high: int) -> None:
+        """The UIDs from `low` to `high`; raises OverflowError for what is no UID."""
+        lasts = self._lasts
+        if lasts and self._is_ascending:
+            if low >= self._starts[-1] and low <= lasts[-1] + 1:
+                lasts[-1] = max(high, lasts[-1])
+                return
+            self._is_ascending = low > lasts[-1]
+        self._starts.append(low)
+        lasts.append(high)
+
+    def add_set(self, uids: UidSet) -> None:
+        for low, high in uids.iterate_ranges():
+            self.add(low, high)
+
+    def build(self) -> UidSet:
+        """The set. The builder is empty afterwards."""
+        return UidSet.of_arrays(*self.take_arrays())
+
+    def take_arrays(self) -> tuple[array[int], array[int]]:
+        """First and last UIDs of the set's ranges. The builder is empty afterwards."""
+        if not self._is_ascending:
+            pairs = sorted(low << _BITS | high for low, high in zip(self._starts, self._lasts, strict=True))
+            self._clear()
+            for pair in pairs:
+                self.add(pair >> _BITS, pair & MAX_UID)
+        arrays = self._starts, self._lasts
+        self._clear()
+        return arrays
+
+    def _clear(self) -> None:
+        self._starts = array("I")
+        self._lasts = array("I")
+        self._is_ascending = True
 
 
 class UidSet:
     """An immutable set of UIDs, cheap for long runs."""
 
-    __slots__ = ("_ranges", "_starts")
+    __slots__ = ("_lasts", "_starts")
+
+    _starts: array[int]
+    _lasts: array[int]
 
     def __init__(self, uids: Iterable[int] = ()) -> None:
-        ranges: list[tuple[int, int]] = []
-        for uid in sorted(set(uids)):
-            if ranges and uid == ranges[-1][1] + 1:
-                ranges[-1] = (ranges[-1][0], uid)
-            else:
-                ranges.append((uid, uid))
-        self._ranges = tuple(ranges)
-        self._starts = tuple(start for start, _ in ranges)
+        builder = UidSetBuilder()
+        add = builder.add
+        for uid in uids:
+            add(uid, uid)
+        self._starts, self._lasts = builder.take_arrays()
+
+    @classmethod
+    def of_arrays(cls, starts: array[int], lasts: array[int]) -> UidSet:
+        """The set of these ranges, which are ascending and do not touch. Both arrays belong to it from now on."""
+        new = cls.__new__(cls)
+        new._starts = starts  # noqa: SLF001 - our own class, past __init__
+        new._lasts = lasts  # noqa: SLF001
+        return new
 
     @classmethod
     def from_ranges(cls, ranges: Iterable[tuple[int, int]]) -> UidSet:
         """The union of closed ranges given in any order; ends may be swapped."""
-        merged: list[tuple[int, int]] = []
-        for low, high in sorted((min(a, b), max(a, b)) for a, b in ranges):
-            if merged and low <= merged[-1][1] + 1:
-                merged[-1] = (merged[-1][0], max(merged[-1][1], high))
+        builder = UidSetBuilder()
+        for one, other in ranges:
+            if one <= other:
+                builder.add(one, other)
             else:
-                merged.append((low, high))
-        new = cls.__new__(cls)
-        new._ranges = tuple(merged)  # noqa: SLF001 - our own class, past __init__
-        new._starts = tuple(low for low, _ in merged)  # noqa: SLF001
-        return new
+                builder.add(other, one)
+        return builder.build()
+
+    @classmethod
+    def union(cls, sets: Iterable[UidSet]) -> UidSet:
+        """All UIDs of these sets."""
+        builder = UidSetBuilder()
+        for one in sets:
+            builder.add_set(one)
+        return builder.build()
 
     @classmethod
     def parse(cls, text: str) -> UidSet:
@@ -63,68 +130,77 @@ class UidSet:
     @property
     def ranges(self) -> tuple[tuple[int, int], ...]:
         """The closed ranges, ascending."""
-        return self._ranges
+        return tuple(self.iterate_ranges())
+
+    @property
+    def range_count(self) -> int:
+        """How many ranges there are, which is what memory the set takes."""
+        return len(self._starts)
+
+    def iterate_ranges(self) -> Iterator[tuple[int, int]]:
+        """The closed ranges, ascending, one by one."""
+        return zip(self._starts, self._lasts, strict=True)
 
     def __contains__(self, uid: object) -> bool:
         if not isinstance(uid, int):
             return False
         at = bisect_right(self._starts, uid) - 1
-        return at >= 0 and uid <= self._ranges[at][1]
+        return at >= 0 and uid <= self._lasts[at]
 
     def __iter__(self) -> Iterator[Uid]:
-        for low, high in self._ranges:
+        for low, high in self.iterate_ranges():
             for uid in range(low, high + 1):
                 yield Uid(uid)
 
     def __len__(self) -> int:
-        return sum(high - low + 1 for low, high in self._ranges)
+        return sum(self._lasts) - sum(self._starts) + len(self._starts)
 
     def __bool__(self) -> bool:
-        return bool(self._ranges)
+        return bool(self._starts)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, UidSet) and self._ranges == other._ranges
+        return isinstance(other, UidSet) and self._starts == other._starts and self._lasts == other._lasts
 
     def __hash__(self) -> int:
-        return hash(self._ranges)
+        return hash((self._starts.tobytes(), self._lasts.tobytes()))
 
     def __or__(self, other: UidSet) -> UidSet:
-        return UidSet.from_ranges((*self._ranges, *other._ranges))
+        return UidSet.union((self, other))
 
     def __str__(self) -> str:
         """The wire form, ascending and compact; empty for the empty set, which must never be sent."""
-        return ",".join(str(low) if low == high else f"{low}:{high}" for low, high in self._ranges)
+        return ",".join(str(low) if low == high else f"{low}:{high}" for low, high in self.iterate_ranges())
 
     def __repr__(self) -> str:
         return f"UidSet({str(self)!r})"
 
     def split(self, most_bytes: int) -> Iterator[UidSet]:
         """Parts whose wire form is at most `most_bytes` long (at least one range each)."""
-        part: list[tuple[int, int]] = []
+        part = UidSetBuilder()
         used = 0
-        for low, high in self._ranges:
+        for low, high in self.iterate_ranges():
             cost = len(str(low)) + (0 if low == high else 1 + len(str(high))) + 1
             if part and used + cost > most_bytes:
-                yield UidSet.from_ranges(part)
-                part, used = [], 0
-            part.append((low, high))
+                yield part.build()
+                used = 0
+            part.add(low, high)
             used += cost
         if part:
-            yield UidSet.from_ranges(part)
+            yield part.build()
 
     def chunks(self, most_count: int) -> Iterator[UidSet]:
         """Parts of at most `most_count` UIDs, ascending."""
-        part: list[tuple[int, int]] = []
+        part = UidSetBuilder()
         room = most_count
-        for start, high in self._ranges:
+        for start, high in self.iterate_ranges():
             low = start
             while low <= high:
                 end = min(high, low + room - 1)
-                part.append((low, end))
+                part.add(low, end)
                 room -= end - low + 1
                 low = end + 1
                 if room == 0:
-                    yield UidSet.from_ranges(part)
-                    part, room = [], most_count
+                    yield part.build()
+                    room = most_count
         if part:
-            yield UidSet.from_ranges(part)
+            yield part.build()

@@ -1,10 +1,13 @@
 """Sets of UIDs: ranges, wire form, splitting."""
 
+import itertools
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.model.uidset import MAX_UID, UidSet
+from daemon.model.uidset import MAX_UID, UidSet, UidSetBuilder
 
 uids = st.sets(st.integers(1, 400))
 
@@ -61,3 +64,39 @@ def test_two_billion_uids_cost_one_range():
     assert len(made) == MAX_UID
     assert made.ranges == ((1, MAX_UID),)
     assert hash(made) == hash(UidSet.from_ranges([(1, 5), (6, MAX_UID)]))
+
+
+@given(st.lists(st.tuples(st.integers(1, 90), st.integers(1, 90)), max_size=30))
+def test_ranges_in_any_order_are_joined(ranges):
+    made = UidSet.from_ranges(ranges)
+    expected = {uid for low, high in ranges for uid in range(min(low, high), max(low, high) + 1)}
+    assert list(made) == sorted(expected)
+    assert made == UidSet(expected)
+    assert hash(made) == hash(UidSet(expected))
+    assert all(second[0] > first[1] + 1 for first, second in itertools.pairwise(made.ranges))
+    assert made.range_count == len(made.ranges)
+
+
+@given(st.lists(uids, max_size=5))
+def test_union_of_many_is_the_union(sets):
+    assert UidSet.union(map(UidSet, sets)) == UidSet(set().union(*sets))
+
+
+def test_builder_is_empty_after_its_set_was_made():
+    builder = UidSetBuilder()
+    builder.add(5, 9)
+    builder.add(1, 2)
+    assert len(builder) == 2
+    assert builder.build() == UidSet([1, 2, 5, 6, 7, 8, 9])
+    assert len(builder) == 0
+    assert builder.build() == UidSet()
+
+
+def test_million_separate_uids_cost_eight_bytes_each():
+    tracemalloc.start()
+    try:
+        made = UidSet(range(1, 2_000_001, 2))
+        assert tracemalloc.get_traced_memory()[0] < 10_000_000
+    finally:
+        tracemalloc.stop()
+    assert len(made) == made.range_count == 1_000_000

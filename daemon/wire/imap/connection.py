@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from daemon.model.errors import LocalProtocolError, MailError, RemoteProtocolError, TlsFailed
+from daemon.wire.imap import data as data_lines
 from daemon.wire.imap import fetch, grammar
 from daemon.wire.imap.arguments import refuse_line_breaks
 from daemon.wire.imap.budget import Budget
@@ -19,6 +20,7 @@ from daemon.wire.imap.commands import Command
 from daemon.wire.imap.events import Challenge, CommandDone, Event, IdleStarted
 from daemon.wire.imap.framing import Framer, Item, StreamBegin
 from daemon.wire.imap.limits import DEFAULT_LIMITS, Limits
+from daemon.wire.imap.number_lines import NumberLine
 from daemon.wire.imap.outbox import LiteralWanted, Outbox, Sent
 from daemon.wire.imap.responses import (
     Bye,
@@ -289,6 +291,8 @@ class ImapConnection:
                     self._note(response, events)
             elif isinstance(item, memoryview):
                 append(LiteralData(item))
+            elif isinstance(item, NumberLine):
+                append(data_lines.parse_numbers(item))
             elif isinstance(item, StreamBegin):
                 append(fetch.parse_literal_head(item.head, item.size, nesting_depth=depth))
             else:

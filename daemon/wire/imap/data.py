@@ -6,13 +6,15 @@ ID: RFC 2971; QUOTA: RFC 9208 §4.3. Raises only RemoteProtocolError.
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from daemon.model.errors import RemoteProtocolError
 from daemon.model.ids import ModSeq, Uid, UidValidity
-from daemon.model.uidset import UidSet
+from daemon.model.uidset import UidSet, UidSetBuilder
 from daemon.wire.imap import values
 from daemon.wire.imap.framing import Frame, Streamed
+from daemon.wire.imap.number_lines import NumberLine
 from daemon.wire.imap.responses import (
     EsearchData,
     IdData,
@@ -166,13 +168,9 @@ def parse_search(rest: bytes) -> SearchData:
     if found is not None:
         mod_seq = ModSeq(int(found[1]))
         rest = rest[: rest.rindex(b"(")]
-    words = rest.split()
-    if not all(map(bytes.isdigit, words)) or any(len(word) > 10 for word in words):
-        raise RemoteProtocolError("SEARCH with something else than numbers")
-    uids = [number for number in map(int, words) if 0 < number <= values.MAX_UINT32]
-    if len(uids) != len(words):
-        raise RemoteProtocolError("SEARCH with a number that is no UID")
-    return SearchData(uids=UidSet(uids), mod_seq=mod_seq)
+    builder = UidSetBuilder()
+    values.add_numbers(builder, rest)
+    return SearchData(uids=builder.build(), mod_seq=mod_seq)
 
 
 def parse_esearch(rest: bytes) -> EsearchData:
@@ -214,6 +212,21 @@ def parse_vanished(rest: bytes) -> Vanished:
         )
     uids = values.parse_uid_set(found[2], reason=_MALFORMED_QRESYNC) if found[2] else UidSet()
     return Vanished(uids=uids, is_earlier=found[1] is not None)
+
+
+def parse_numbers(line: NumberLine) -> SearchData | EsearchData | Vanished:
+    """One of the three, from a line that was read as it came."""
+    uids, rest = line.end()
+    if line.word == "ESEARCH":
+        items = line.head.split(None, 2)[2]
+        return replace(parse_esearch(items + b"1" + rest), uids=uids)
+    if line.word == "VANISHED":
+        if rest.strip(b" "):
+            raise RemoteProtocolError(
+                f"unreadable VANISHED: {values.printable(rest, 80)}", reason=_MALFORMED_QRESYNC
+            )
+        return Vanished(uids=uids, is_earlier=b"(" in line.head)
+    return replace(parse_search(rest), uids=uids)
 
 
 def parse_namespace(frame: Frame, at: int, nesting_depth: int) -> NamespaceData:

@@ -2,7 +2,8 @@ r"""Framing: bytes in any portions in, complete responses out.
 
 A frame is one response without its line ends: `bytes` when it is a single line, else a tuple in which text and
 literals take turns, each text but the last ending in its `{n}`. FETCH literals above the gathering limit are
-not kept: they leave as StreamBegin, memoryviews and StreamEnd, and stand in the frame as `Streamed`.
+not kept: they leave as StreamBegin, memoryviews and StreamEnd, and stand in the frame as `Streamed`. Neither is the
+text of a long SEARCH, ESEARCH or VANISHED: it is read as it comes and leaves as a NumberLine.
 
 Pure, linear in the bytes given, no work per byte of literals. A breach of `Limits` sets `fault` and ends all parsing.
 Literals: RFC 9051 §4.3; a bare LF ends a line as well, NULs before a response are padding (both seen in the wild).
@@ -13,7 +14,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from daemon.model.errors import RemoteProtocolError
+from daemon.wire.imap import number_lines
 from daemon.wire.imap.limits import Limits
+from daemon.wire.imap.number_lines import NumberLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +41,12 @@ class StreamEnd:
 
 Piece = bytes | Streamed
 Frame = bytes | tuple[Piece, ...]
-Item = bytes | tuple[Piece, ...] | StreamBegin | memoryview | StreamEnd
+Item = bytes | tuple[Piece, ...] | NumberLine | StreamBegin | memoryview | StreamEnd
 
 _LF: Final = 0x0A
 _CR: Final = 0x0D
 _CLOSING_BRACE: Final = 0x7D
-_HEAD_BYTES: Final = 120
+_HEAD_BYTES: Final = number_lines.HEAD_BYTES
 _DATA_HEAD: Final = re.compile(rb"\*[ ]+(?:\d+[ ]+)?([A-Za-z][A-Za-z0-9.-]*)")
 _STATUS_WORDS: Final = frozenset({b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH"})
 _DATA_WORDS: Final = frozenset(
@@ -60,10 +63,12 @@ class Framer:
         "_gathered_bytes",
         "_has_literals",
         "_is_fetch",
+        "_is_numbers",
         "_is_streaming",
         "_left",
         "_limit",
         "_limits",
+        "_numbers",
         "_part",
         "_pieces",
         "_size",
@@ -78,6 +83,7 @@ class Framer:
         self._tail = bytearray()
         self._pieces: list[Piece] = []
         self._part = bytearray()
+        self._numbers: NumberLine | None = None
         self._size = 0
         self._left = 0
         self._is_streaming = False
@@ -85,6 +91,7 @@ class Framer:
         self._gathered_bytes = 0
         self._limit = 0
         self._is_fetch = False
+        self._is_numbers = False
         self._has_literals = False
         self.fault: RemoteProtocolError | None = None
         self.literal_bytes = 0
@@ -92,7 +99,7 @@ class Framer:
     @property
     def is_mid_response(self) -> bool:
         """Whether a response has begun and is not complete."""
-        return bool(self._tail or self._pieces or self._left)
+        return bool(self._tail or self._pieces or self._left or self._numbers)
 
     def feed(self, data: bytes | bytearray | memoryview) -> list[Item]:
         """Everything that is complete with `data`; memoryviews may be of `data` itself."""
@@ -109,6 +116,10 @@ class Framer:
         else:
             buffer = bytes(memoryview(data)[at:])
             at = 0
+        if self._numbers is not None:
+            at = self._take_numbers(self._numbers, buffer, at, items)
+            if at == 0:
+                return items
         if self._tail:
             # the tail has no line end in it, so only the new bytes are searched: linear for any split
             if buffer.find(b"\n", at) < 0:
@@ -152,15 +163,35 @@ class Framer:
                 return
 
     def _keep_tail(self, buffer: bytes, at: int) -> None:
-        self._tail += memoryview(buffer)[at:]
-        length = len(self._tail)
+        tail = self._tail
+        tail += memoryview(buffer)[at:]
+        length = len(tail) - tail.endswith(b"\r")
         if self._pieces:
             if self._text_bytes + length > self._limit:
                 self._refuse_line(self._text_bytes + length)
         elif length > self._limits.status_line_bytes:
-            self._classify(bytes(self._tail[:_HEAD_BYTES]))
+            line = tail if tail[0] else tail.lstrip(b"\0")
+            self._classify(bytes(line[:_HEAD_BYTES]))
             if length > self._limit:
                 self._refuse_line(length)
+            elif self._is_numbers:
+                self._numbers = NumberLine()
+                self._numbers.feed(bytes(line))
+                tail.clear()
+
+    def _take_numbers(self, numbers: NumberLine, buffer: bytes, at: int, items: list[Item]) -> int:
+        """Read on in a long line of numbers; where the next line begins, 0 if this one goes on."""
+        line_feed = buffer.find(b"\n", at)
+        piece = buffer[at : line_feed if line_feed >= 0 else len(buffer)]
+        numbers.feed(piece)
+        length = numbers.size - piece.endswith(b"\r")
+        if length > self._limit:
+            self._refuse_line(length)
+        elif line_feed >= 0:
+            items.append(numbers)
+            self._numbers = None
+            return line_feed + 1
+        return 0
 
     def _take_line(self, line: bytes, items: list[Item]) -> None:
         """Handle a line that is long, padded, ends in a brace or belongs to a response with literals."""
@@ -170,6 +201,11 @@ class Framer:
             if not line:
                 return
             self._classify(line[:_HEAD_BYTES])
+            if self._is_numbers and self._limits.status_line_bytes < len(line) <= self._limit:
+                numbers = NumberLine()
+                numbers.feed(line)
+                items.append(numbers)
+                return
         self._text_bytes += len(line) + 2
         if self._text_bytes > self._limit + 2:
             self._refuse_line(self._text_bytes)
@@ -256,12 +292,13 @@ class Framer:
         limits = self._limits
         found = _DATA_HEAD.match(head.lstrip(b"\0"))
         word = found[1].upper() if found else b""
+        self._is_numbers = word in _NUMBER_WORDS and number_lines.begins(head)
         self._is_fetch = word in (b"FETCH", b"UIDFETCH")
         # text of status lines may end in braces; only data carry literals
         self._has_literals = bool(word) and word not in _STATUS_WORDS
         if word in _DATA_WORDS:
             self._limit = limits.data_line_bytes
-        elif word in _NUMBER_WORDS:
+        elif self._is_numbers:
             self._limit = limits.number_line_bytes
         else:
             self._limit = limits.status_line_bytes
@@ -282,4 +319,5 @@ class Framer:
         self._tail.clear()
         self._part = bytearray()
         self._pieces = []
+        self._numbers = None
         self._left = 0

@@ -11,12 +11,12 @@ from typing import Final
 
 from daemon.model.errors import RemoteProtocolError
 from daemon.model.flags import NO_FLAGS, FlagSet, normalise_flags
-from daemon.model.uidset import UidSet
+from daemon.model.uidset import UidSet, UidSetBuilder
 
 TEXT_CHARACTERS: Final = 512
 MAX_NUMBER: Final = 2**63 - 1  # mod-sequences have 63 bits (RFC 7162 §7)
 MAX_UINT32: Final = 2**32 - 1
-_MAX_RANGE_BYTES: Final = 21  # two numbers of ten digits and a colon
+MAX_RANGE_BYTES: Final = 21  # two numbers of ten digits and a colon
 _FLOAT: Final = re.compile(rb"\d{1,19}(?:\.\d{0,19})?[eE]\+?\d{1,2}\Z")
 _NEGATIVE: Final = re.compile(rb"-\d{1,19}\Z")
 _UNPRINTABLE: Final = re.compile(
@@ -81,13 +81,20 @@ def require_number(raw: bytes) -> int:
 
 
 def parse_uid_set(raw: bytes, *, reason: str | None = None) -> UidSet:
-    """ABNF: sequence-set without `*`. Anything else is RemoteProtocolError with `reason`.
+    """ABNF: sequence-set without `*`. Anything else is RemoteProtocolError with `reason`."""
+    builder = UidSetBuilder()
+    add_uids(builder, raw, reason=reason)
+    return builder.build()
 
-    Millions of UIDs may come in one line, so what can be is checked for the line as a whole.
+
+def add_uids(builder: UidSetBuilder, raw: bytes, *, reason: str | None = None) -> None:
+    """Add a sequence-set, or a part of one cut at a comma.
+
+    Millions of UIDs may come in one line, so what can be is checked for the portion as a whole.
     """
     parts = raw.split(b",")
     try:
-        if raw.translate(None, b"0123456789,:") or max(map(len, parts)) > _MAX_RANGE_BYTES:
+        if raw.translate(None, b"0123456789,:") or max(map(len, parts)) > MAX_RANGE_BYTES:
             raise ValueError("neither numbers nor ranges")
         if b":" in raw:
             ranges = [
@@ -101,7 +108,27 @@ def parse_uid_set(raw: bytes, *, reason: str | None = None) -> UidSet:
             raise ValueError("number out of range")
     except ValueError as exc:
         raise RemoteProtocolError(f"not a set of UIDs: {printable(raw, 40)}", reason=reason) from exc
-    return UidSet.from_ranges(ranges) if ranges else UidSet(numbers)
+    add = builder.add
+    if ranges:
+        for one, other in ranges:
+            if one <= other:
+                add(one, other)
+            else:
+                add(other, one)
+    else:
+        for number in numbers:
+            add(number, number)
+
+
+def add_numbers(builder: UidSetBuilder, raw: bytes) -> None:
+    """Add UIDs that stand with spaces between, as SEARCH has them."""
+    words = raw.split()
+    if not all(map(bytes.isdigit, words)) or any(len(word) > 10 for word in words):
+        raise RemoteProtocolError("SEARCH with something else than numbers")
+    for number in map(int, words):
+        if not 0 < number <= MAX_UINT32:
+            raise RemoteProtocolError("SEARCH with a number that is no UID")
+        builder.add(number, number)
 
 
 def _at_colon(part: bytes) -> tuple[bytes, bytes, bytes]:

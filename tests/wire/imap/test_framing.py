@@ -4,7 +4,7 @@ import time
 import pytest
 
 from daemon.wire.imap.framing import Framer, StreamBegin, Streamed, StreamEnd
-from daemon.wire.imap.limits import Limits
+from daemon.wire.imap.limits import MIB, Limits
 
 
 def feed_all(portions, **limits):
@@ -89,7 +89,8 @@ def test_gathered_literals_of_one_response_are_bounded():
         (b"* FLAGS (", 1 << 20),
         (b"* SEARCH 1", 16 << 20),
         (b"* VANISHED 1", 16 << 20),
-        (b"* ESEARCH ", 16 << 20),
+        (b"* ESEARCH UID ALL 1", 16 << 20),
+        (b"* ESEARCH ", 64 << 10),
     ],
 )
 def test_line_without_end_is_refused_at_its_limit(head, limit):
@@ -140,9 +141,19 @@ def test_random_splits_give_the_same_items():
 
 def test_long_line_byte_by_byte_costs_linear_time():
     framer = Framer(Limits())
-    framer.feed(b"* SEARCH")
+    framer.feed(b"* LIST")
     started = time.perf_counter()
     for _ in range(100_000):
         framer.feed(b" 1")
-    assert framer.feed(b"\r\n")[0].startswith(b"* SEARCH 1 1")
+    assert framer.feed(b"\r\n")[0].startswith(b"* LIST 1 1")
     assert time.perf_counter() - started < 2
+
+
+@pytest.mark.parametrize("line", [b"* OK " + b"x" * 65531, b"* FLAGS (" + b"x" * (MIB - 9)])
+def test_line_as_long_as_its_limit_is_taken_in_any_portions(line):
+    """The CR that waits for its LF is no part of it."""
+    for width in (65535, 65536, 65537, len(line), len(line) + 1, len(line) + 2):
+        stream = line + b"\r\n"
+        items, framer = feed_all([stream[at : at + width] for at in range(0, len(stream), width)])
+        assert framer.fault is None, framer.fault
+        assert items == [line]
