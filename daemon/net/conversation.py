@@ -88,6 +88,8 @@ class Conversation(ABC, Generic[AnswerT]):
         return answer
 
     def _answered(self, key: Hashable, said: AnswerT) -> None:
+        if self._stream is not None:
+            self._stream.note_answered()
         answer, on_done = self._answers.pop(key, (None, None))
         if on_done is not None:
             on_done(said)

@@ -22,7 +22,8 @@ class Timers:
     """How long each phase may take (faults.md, "Timers").
 
     `silence_seconds`: no octet in either direction while an answer is due. `floor_bytes` in each
-    `floor_window_seconds` is the least progress inside a literal or an unfinished line.
+    `floor_window_seconds` is the least progress inside a literal or an unfinished line. While an answer is due, none and less
+    than `answer_floor_bytes` in `answer_seconds` is no progress either: "Still working" may be said for ever.
     """
 
     resolve_seconds: float = 30.0
@@ -33,6 +34,8 @@ class Timers:
     silence_seconds: float = 60.0
     floor_window_seconds: float = 30.0
     floor_bytes: int = 1024
+    answer_seconds: float = 3600.0
+    answer_floor_bytes: int = 64 * 1024
     leave_idle_seconds: float = 15.0
     logout_seconds: float = 2.0
 
@@ -45,6 +48,8 @@ class Deadlines:
 
     __slots__ = (
         "_count_unsent",
+        "_due_octets",
+        "_due_since",
         "_give_up",
         "_inside_octets",
         "_inside_since",
@@ -77,6 +82,8 @@ class Deadlines:
         self._last_activity = self._last_sent = loop.time()
         self._unsent = 0
         self._received = 0
+        self._due_since = 0.0
+        self._due_octets = 0
         self._inside_since: float | None = None
         self._inside_octets = 0
 
@@ -102,9 +109,15 @@ class Deadlines:
         """Whether an answer is due: only then does silence end the line."""
         if is_due and not self._is_due:
             self._forgive()
+            self.note_answered()
         self._is_due = is_due
         if is_due:
             self._arm()
+
+    def note_answered(self) -> None:
+        """A command was answered: what is still due is waited for anew."""
+        self._due_since = self._loop.time()
+        self._due_octets = self._received
 
     def pause(self) -> None:
         """We stopped reading: until `resume` the server cannot be blamed for silence."""
@@ -152,7 +165,7 @@ class Deadlines:
             self._give_up(ConnectionLost("the server takes nothing of what is sent", reason="timeout"))
         elif self._is_due and not self._is_paused and now - self._last_activity >= silence:
             self._give_up(ConnectionLost("the server has stopped answering", reason="timeout"))
-        elif self._is_too_slow(now):
+        elif self._is_too_slow(now) or self._is_put_off(now):
             self._give_up(
                 ConnectionLost(
                     "the server sends too slowly to be of use",
@@ -172,4 +185,12 @@ class Deadlines:
             return True
         self._inside_since = now
         self._inside_octets = self._received
+        return False
+
+    def _is_put_off(self, now: float) -> bool:
+        if self._is_paused or not self._is_due or now - self._due_since < self._timers.answer_seconds:
+            return False
+        if self._received - self._due_octets < self._timers.answer_floor_bytes:
+            return True
+        self.note_answered()
         return False

@@ -7,12 +7,13 @@ loop and for uvloop on Unix. Foreign errors become ours here (`net.foreign`). A 
 
 import asyncio
 import ssl
+import time
 from typing import Final, cast
 
 from daemon.model.errors import ConnectionLost, LocalProtocolError, MailError, TlsFailed
 from daemon.model.settings import Tls
 from daemon.net import foreign
-from daemon.net.buffers import buffers_of
+from daemon.net.buffers import RECEIVE_BYTES, buffers_of
 from daemon.net.deadlines import DEFAULT_TIMERS, Deadlines, Timers
 from daemon.net.deflate import Deflate
 from daemon.net.dialling import dial
@@ -20,6 +21,7 @@ from daemon.net.endpoint import Endpoint
 from daemon.net.foreign import again
 from daemon.net.receiver import Receiver
 from daemon.net.tls import TlsPump, load_context
+from daemon.net.turns import Turns
 
 __all__ = ["WRITE_BUFFER_BYTES", "WRITE_PIECE_BYTES", "Receiver", "Stream", "again"]
 
@@ -52,6 +54,7 @@ class Stream(asyncio.BufferedProtocol):
         self._error: MailError | None = None
         self._closed = asyncio.Event()
         self._is_reading = True
+        self._turns = Turns(RECEIVE_BYTES)
         self._deadlines = Deadlines(self._loop, timers, count_unsent=self._count_unsent, give_up=self._lose)
         self.bytes_received = 0
         self.bytes_sent = 0
@@ -197,9 +200,21 @@ class Stream(asyncio.BufferedProtocol):
         self._shake()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffers.cipher
+        return self._buffers.cipher[: self._turns.portion_bytes]
 
     def buffer_updated(self, nbytes: int) -> None:
+        began = time.perf_counter()
+        self._take_received(nbytes)
+        must_wait = self._turns.note(nbytes, time.perf_counter() - began)
+        if must_wait and self._transport is not None and self._error is None:
+            self._transport.pause_reading()
+            self._loop.call_soon(self._begin_turn)
+
+    def _begin_turn(self) -> None:
+        if self._is_reading and self._transport is not None and self._error is None:
+            self._transport.resume_reading()
+
+    def _take_received(self, nbytes: int) -> None:
         self.bytes_received += nbytes
         data = self._buffers.cipher[:nbytes]
         if self._error is not None:
@@ -354,6 +369,10 @@ class Stream(asyncio.BufferedProtocol):
     def set_due(self, *, is_due: bool) -> None:
         """Say whether an answer is due: only then does silence end the line."""
         self._deadlines.set_due(is_due=is_due)
+
+    def note_answered(self) -> None:
+        """Say that a command was answered."""
+        self._deadlines.note_answered()
 
     # The end
 

@@ -162,3 +162,29 @@ def test_stopped_watch_stays_silent(line):
     line.watch.note_sending()
     line.loop.run_until(500)
     assert line.error is None
+
+
+def say_again_and_again(line, until, *, octets=30, answered_every=None):
+    line.watch.set_due(is_due=True)
+    for second in range(int(line.loop.now), until, 20):
+        line.loop.run_until(second)
+        if line.error is not None:
+            return
+        line.watch.note_received(octets, is_inside_unit=False)
+        line.watch.set_due(is_due=True)
+        if answered_every and second % answered_every == 0:
+            line.watch.note_answered()
+
+
+def test_still_working_said_for_an_hour_ends_the_line(line):
+    """Whole lines, so that neither silence nor the floor inside a line is broken."""
+    say_again_and_again(line, 5000)
+    assert line.error.reason == "too_slow"
+    assert 3600 <= line.at <= 3700
+
+
+def test_answers_or_octets_in_that_hour_keep_the_line(line):
+    say_again_and_again(line, 20_000, answered_every=3000)
+    assert line.error is None
+    say_again_and_again(line, 40_000, octets=1000)
+    assert line.error is None

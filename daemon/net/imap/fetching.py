@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from daemon.model.errors import Throttled
+from daemon.model.errors import RemoteProtocolError, Throttled
 from daemon.model.ids import Uid
 from daemon.model.sink import Sink
 from daemon.model.uidset import UidSet
@@ -30,6 +30,9 @@ OUTSTANDING_BYTES: Final = 3 * 1024 * 1024
 MOST_COMMANDS: Final = 8
 GATHERED_BYTES: Final = 1024 * 1024
 """Literals beyond this go to a sink (sync.md, "Small decisions")."""
+
+UNASKED_BYTES: Final = 64 * 1024 * 1024
+"""Octets of messages that were not asked for, or sent twice, before the server is taken for a hostile one."""
 
 SinkFor = Callable[[Uid, int], Sink]
 
@@ -54,6 +57,7 @@ class BodyFetch(Download[Session, Uid, FetchedBody]):
         self._chunks: list[_Chunk] = []
         self._at: dict[Uid, _Chunk] = {}
         self._sink_uid: Uid | None = None
+        self._unasked_bytes = 0
 
     async def _listen(self) -> None:
         await compressing.consider(self._session)
@@ -116,6 +120,9 @@ class BodyFetch(Download[Session, Uid, FetchedBody]):
         chunk = self._at.get(uid) if uid is not None else None
         if uid is None or chunk is None:
             self._drop_sink()
+            self._unasked_bytes += data.streamed_bytes or len(data.body or b"")
+            if self._unasked_bytes > UNASKED_BYTES:
+                raise RemoteProtocolError("messages are sent that nobody asked for", reason="flood")
             return data.flags is None  # never asked for, or sent twice: the octets are nobody's
         if data.body is not None:
             self._take(chunk, uid, octets=data.body)

@@ -71,7 +71,7 @@ class HeardNotes:
         for uid in [uid for uid in self._changed if uid in uids]:
             del self._changed[uid]
         self._vanished.append(uids)
-        self._vanished_parts += len(uids.ranges)
+        self._vanished_parts += uids.range_count
         if self._vanished_parts > MOST_CHANGES:
             self._vanished.clear()
             self._vanished_parts = 0
@@ -100,7 +100,7 @@ class HeardNotes:
 
     def drain(self) -> Heard:
         """Everything heard so far; clears it."""
-        vanished = UidSet.from_ranges(part for uids in self._vanished for part in uids.ranges)
+        vanished = UidSet.union(self._vanished)
         heard = Heard(
             exists=self._exists,
             vanished=vanished,

@@ -20,7 +20,10 @@ from daemon.wire.imap.events import Event
 from daemon.wire.imap.responses import ListData, NamespaceData, StatusData
 
 MOST_MAILBOXES: Final = 120_000
-"""More than any account has; each costs half a kilobyte."""
+"""More than any account has; each costs a quarter of a kilobyte, and as much again with its numbers."""
+
+MOST_NAME_BYTES: Final = 8 * 1024 * 1024
+"""All names together: a name may be long, but not all of them."""
 
 _GONE: Final = frozenset({"\\nonexistent"})
 _MOST_NAMESPACES: Final = 10
@@ -37,6 +40,7 @@ class _Listed:
         self.subscribed: set[bytes] = set()
         self.numbers: dict[bytes, StatusData] = {}
         self.prefixes: tuple[bytes, ...] = ()
+        self._name_bytes = 0
 
     @property
     def prefix(self) -> bytes:
@@ -46,13 +50,17 @@ class _Listed:
     def take(self, event: Event) -> bool:
         match event:
             case ListData(is_lsub=True):
-                self.subscribed.add(event.wire_name)
+                if event.wire_name not in self.subscribed:
+                    self._count(event.wire_name)
+                    self.subscribed.add(event.wire_name)
             case ListData():
                 if event.wire_name:  # an empty name is the answer to a question about the delimiter
                     self._take_line(event)
             case StatusData():
                 key = pushes.key_of(event.wire_name)
                 before = self.numbers.get(key)
+                if before is None:
+                    self._count(key)
                 self.numbers[key] = event if before is None else event.joined(before)
             case NamespaceData(personal=personal):
                 self.prefixes = tuple(one.prefix for one in personal)
@@ -65,9 +73,20 @@ class _Listed:
         before = self.lines.get(line.wire_name)
         if before is not None and not line.attributes & _GONE:
             line = replace(line, attributes=line.attributes | (before.attributes - _GONE))
+        if before is None:
+            self._count(line.wire_name)
         self.lines[line.wire_name] = line
-        if len(self.lines) > MOST_MAILBOXES:
-            raise RemoteProtocolError(f"more than {MOST_MAILBOXES} mailboxes listed", reason="flood")
+
+    def _count(self, name: bytes) -> None:
+        """A name that was not told before."""
+        self._name_bytes += len(name)
+        most = max(len(self.lines), len(self.numbers), len(self.subscribed))
+        if most >= MOST_MAILBOXES or self._name_bytes > 3 * MOST_NAME_BYTES:
+            raise RemoteProtocolError(
+                f"more mailboxes than are taken: {MOST_MAILBOXES} with {MOST_NAME_BYTES >> 20} MiB of names",
+                reason="too_many_mailboxes",
+                remedy="have the server list fewer, for example only those that are subscribed",
+            )
 
 
 async def list_mailboxes(session: Session) -> tuple[RemoteMailbox, ...]:

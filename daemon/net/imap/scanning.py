@@ -13,6 +13,7 @@ from daemon.model.errors import LocalProtocolError, RemoteProtocolError, ServerR
 from daemon.model.ids import ModSeq, Uid
 from daemon.model.uidset import MAX_UID, UidSet
 from daemon.model.views import RemoteEntry
+from daemon.net.imap.gathering import GatheredUids
 from daemon.net.imap.heard import entry_of, new_entry
 from daemon.net.imap.session import FetchListener, Session
 from daemon.net.imap.values import ScanResult
@@ -27,7 +28,6 @@ HEADERS_PER_COMMAND: Final = 250
 LIST_WINDOW: Final = 50_000
 _MOST_WINDOWS: Final = 50
 _MORE_MESSAGES: Final = 10_000
-_MOST_ANSWERS: Final = 16  # a search has one; the rest of a flood of them is not worth adding up
 
 
 @contextmanager
@@ -86,7 +86,7 @@ async def fetch_entries(
     wants_vanished = changed_since is not None and has_qresync
 
     entries: dict[Uid, RemoteEntry] = {}
-    vanished: list[UidSet] = []
+    vanished = GatheredUids()
     most = _most_messages(session)
     lowest = asked.ranges[0][0] if len(asked.ranges) == 1 and asked.ranges[0][1] == MAX_UID else None
 
@@ -106,7 +106,7 @@ async def fetch_entries(
 
     def view(event: Exists | Expunge | Vanished) -> bool:
         if isinstance(event, Vanished) and event.is_earlier:
-            vanished.append(event.uids)
+            vanished.add(event.uids)
             return True
         return False
 
@@ -118,8 +118,7 @@ async def fetch_entries(
                 for part in asked.split(session.set_bytes)
             ),
         )
-    gone = UidSet.from_ranges(part for one in vanished for part in one.ranges)
-    return ScanResult(entries=tuple(entries[uid] for uid in sorted(entries)), vanished=gone)
+    return ScanResult(entries=tuple(entries[uid] for uid in sorted(entries)), vanished=vanished.take())
 
 
 def _most_messages(session: Session) -> int:
@@ -147,11 +146,11 @@ async def list_uids(session: Session) -> UidSet:
 
 
 async def _search_uids(session: Session) -> UidSet:
-    answers: list[UidSet] = []
+    found = GatheredUids()
 
     def take(event: Event) -> bool:
-        if isinstance(event, EsearchData) and event.uids is not None and len(answers) < _MOST_ANSWERS:
-            answers.append(event.uids)
+        if isinstance(event, EsearchData) and event.uids is not None:
+            found.add(event.uids)
         return False
 
     session.other_listeners.append(take)
@@ -159,21 +158,16 @@ async def _search_uids(session: Session) -> UidSet:
         tagged = await session.ask(commands.uid_search(returning=("ALL",)))
     finally:
         session.other_listeners.remove(take)
-    if not tagged.is_ok:
-        return UidSet()
-    return UidSet.from_ranges(part for uids in answers for part in uids.ranges)
+    return found.take() if tagged.is_ok else UidSet()
 
 
 async def _fetch_uids(session: Session) -> UidSet:
-    found: list[Uid] = []
+    found = GatheredUids()
 
     def take(data: FetchData) -> bool:
-        if data.uid is None or data.flags is not None:
-            if data.uid is not None:
-                found.append(data.uid)
-            return False  # flags told on the way are news of their own
-        found.append(data.uid)
-        return True
+        if data.uid is not None:
+            found.add_one(data.uid)
+        return data.uid is not None and data.flags is None  # flags told on the way are news of their own
 
     uid_next = session.selection.uid_next if session.selection else None
     windows = [EVERYTHING]
@@ -184,7 +178,7 @@ async def _fetch_uids(session: Session) -> UidSet:
         windows.append(UidSet.from_ranges([(starts[-1], MAX_UID)]))
     with listening(session, take):
         await run_all(session, (commands.uid_fetch(window, [FetchItem.UID]) for window in windows))
-    return UidSet(found)
+    return found.take()
 
 
 async def fetch_headers(session: Session, uids: UidSet) -> dict[Uid, bytes]:

@@ -9,9 +9,9 @@ from typing import Final
 from daemon.model.errors import ServerRefused
 from daemon.model.flags import FlagSet
 from daemon.model.ids import ModSeq, Uid, UidValidity
-from daemon.model.uidset import UidSet
 from daemon.model.views import RemoteEntry
 from daemon.net.imap import status
+from daemon.net.imap.gathering import GatheredUids
 from daemon.net.imap.heard import entry_of
 from daemon.net.imap.session import Session
 from daemon.net.imap.values import QresyncSince, Selection
@@ -40,7 +40,7 @@ class _Collected:
     numbers: dict[str, int] = field(default_factory=dict)
     permanent_flags: FlagSet | None = None
     accepts_new_keywords: bool = True
-    vanished: list[UidSet] = field(default_factory=list)
+    vanished: GatheredUids = field(default_factory=GatheredUids)
     changed: dict[Uid, RemoteEntry] = field(default_factory=dict)
     has_news_of_last: bool = False
 
@@ -50,7 +50,7 @@ class _Collected:
         elif isinstance(event, Expunge):
             self.exists = max(self.exists - 1, 0)
         else:
-            self.vanished.append(event.uids)
+            self.vanished.add(event.uids)
             if not event.is_earlier:
                 self.exists = max(self.exists - len(event.uids), 0)
         return True
@@ -78,7 +78,7 @@ class _Collected:
     def forget(self) -> None:
         self.exists = 0
         self.numbers.clear()
-        self.vanished.clear()
+        self.vanished = GatheredUids()
         self.changed.clear()
 
 
@@ -160,7 +160,7 @@ def _selection(wire_name: bytes, collected: _Collected, *, is_read_only: bool) -
         permanent_flags=collected.permanent_flags,
         accepts_new_keywords=collected.accepts_new_keywords,
         is_read_only=is_read_only,
-        vanished=UidSet.from_ranges(part for uids in collected.vanished for part in uids.ranges),
+        vanished=collected.vanished.take(),
         changed=tuple(collected.changed[uid] for uid in sorted(collected.changed)),
     )
 

@@ -54,18 +54,18 @@ async def append_limit(session: Session, wire_name: bytes) -> int | None:
 
 
 async def _ask(session: Session, wire_name: bytes, wanted: Sequence[StatusItem]) -> StatusResult:
-    found: list[StatusData] = []
+    said: StatusData | None = None
 
     def take(event: Event) -> bool:
-        is_ours = isinstance(event, StatusData) and same_mailbox(event.wire_name, wire_name)
-        if is_ours and isinstance(event, StatusData):
-            found.append(event)
-        return is_ours
+        nonlocal said
+        if not isinstance(event, StatusData) or not same_mailbox(event.wire_name, wire_name):
+            return False
+        said = event if said is None else event.joined(said)
+        return True
 
     session.other_listeners.append(take)
     try:
         await session.run(commands.status(wire_name, wanted))
     finally:
         session.other_listeners.remove(take)
-    said = pushes.joined(found)
     return pushes.result_of(said) if said else StatusResult()

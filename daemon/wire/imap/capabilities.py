@@ -32,6 +32,20 @@ IMPLIED: Final[dict[str, frozenset[str]]] = {
         }
     ),
 }
+ENABLEABLE: Final = frozenset(
+    {
+        "CONDSTORE",
+        "IMAP4REV2",
+        "JMAPACCESS",
+        "METADATA",
+        "METADATA-SERVER",
+        "QRESYNC",
+        "UIDONLY",
+        "UTF8=ACCEPT",
+    }
+)
+"""What ENABLE may switch on; other names in ENABLED are a server's fancy and not kept."""
+
 MOST_SHARED_BYTES: Final = 4096
 """Longer lists are no list of a decent server and not worth keeping."""
 

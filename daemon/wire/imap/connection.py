@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from daemon.model.errors import LocalProtocolError, MailError, RemoteProtocolError, TlsFailed
+from daemon.wire.imap import capabilities, fetch, grammar
 from daemon.wire.imap import data as data_lines
-from daemon.wire.imap import fetch, grammar
 from daemon.wire.imap.arguments import refuse_line_breaks
 from daemon.wire.imap.budget import Budget
 from daemon.wire.imap.capabilities import Capabilities
@@ -242,12 +242,13 @@ class ImapConnection:
         if self._state is State.TLS_PENDING:
             self._refuse_injection()
         items = framer.feed(data)
-        text_bytes = len(data) - (framer.literal_bytes - before)
+        literal_bytes = framer.literal_bytes - before
         self._take(items, events)
         if framer.fault is not None:
             raise framer.fault
         is_quiet = not self._outbox.has_unanswered or self._idle is not None
-        self._budget.spend(len(items), text_bytes, is_quiet=is_quiet)
+        self._budget.spend(len(items), len(data) - literal_bytes, is_quiet=is_quiet)
+        self._budget.spend_literal(literal_bytes, is_quiet=is_quiet)
 
     def _receive_by_lines(self, data: bytes, events: list[Event]) -> None:
         """While COMPRESS is unanswered, read no further than its answer: what follows is not text."""
@@ -319,8 +320,8 @@ class ImapConnection:
         elif isinstance(response, StatusLine):
             self._learn_from(response.code)
         elif isinstance(response, EnabledData):
-            self._enabled |= response.names
-        elif isinstance(response, Exists):
+            self._enabled |= response.names & capabilities.ENABLEABLE
+        elif isinstance(response, Exists) and self._idle is None:  # what grows under IDLE is told by and by
             self._budget.note_exists(response.count)
         events.append(response)
 

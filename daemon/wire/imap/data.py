@@ -7,6 +7,7 @@ ID: RFC 2971; QUOTA: RFC 9208 §4.3. Raises only RemoteProtocolError.
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from daemon.model.errors import RemoteProtocolError
@@ -100,6 +101,12 @@ def _extended(tokens: list[Token]) -> list[tuple[str, Token]]:
 
 
 def _attributes(words: Iterable[bytes]) -> frozenset[str]:
+    return _shared_attributes(tuple(words))
+
+
+@lru_cache(maxsize=64)
+def _shared_attributes(words: tuple[bytes, ...]) -> frozenset[str]:
+    """Cached: many mailboxes have few combinations, and each set costs as much as the rest of the answer."""
     return frozenset(inner.decode("ascii", "backslashreplace").lower() for inner in words)
 
 

@@ -20,6 +20,9 @@ _START: Final = re.compile(
     rb"|ESEARCH[ ]+(?:\([^()]*\)[ ]*)?(?:UID[ ]+)?(?:[A-Z]+[ ]+\d+[ ]+)*ALL[ ]+)(?=\d)",
     re.IGNORECASE,
 )
+MOST_UNORDERED: Final = 100_000
+"""Servers write sets in order; sorting a million pieces would hold up every other line for seconds."""
+
 _MOST_REST_BYTES: Final = 1024  # behind the numbers: MODSEQ and counts
 _MOST_ITEM_BYTES: Final = values.MAX_RANGE_BYTES + 1  # with the CR of the line's end
 _REASONS: Final = {"ESEARCH": "esearch_malformed", "VANISHED": "qresync_malformed"}
@@ -77,6 +80,8 @@ class NumberLine:
             try:
                 if not self._is_behind:
                     self._add(self._carry.removesuffix(b"\r"))
+                if not self._builder.is_ascending and len(self._builder) > MOST_UNORDERED:
+                    raise RemoteProtocolError(f"{self.word} without any order", reason=self.reason)
             except RemoteProtocolError as exc:
                 self._fault = exc
         if self._fault is not None:

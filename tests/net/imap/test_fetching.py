@@ -423,3 +423,17 @@ async def test_iterator_left_lying_holds_up_no_later_command(play):
     await asyncio.wait_for(client.noop(), 10)
     assert len(sink.octets) == size
     await bodies.aclose()
+
+
+async def test_messages_that_nobody_asked_for_end_the_line_when_they_are_many(play, monkeypatch):
+    monkeypatch.setattr(fetching, "UNASKED_BYTES", 100_000)
+
+    async def script(part):
+        await part.hear(b"UID FETCH")
+        while True:
+            await part.say(body(9, b"x" * 30_000))
+
+    client = await play(script, selected=True)
+    with pytest.raises(RemoteProtocolError) as caught:
+        _ = [one async for one in client.fetch_bodies(UidSet([1]), {1: 10}, sink_for=no_sink)]
+    assert caught.value.reason == "flood"

@@ -251,4 +251,26 @@ async def test_more_mailboxes_than_any_account_has_are_a_flood(play, monkeypatch
     client = await play(script, caps=b"IMAP4rev1 LIST-EXTENDED LIST-STATUS")
     with pytest.raises(RemoteProtocolError) as caught:
         await client.list_mailboxes()
-    assert caught.value.reason == "flood"
+    assert caught.value.reason == "too_many_mailboxes"
+    assert "more mailboxes than are taken: 10" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [b'LIST () "/"', b'LSUB () "/"', b"STATUS"])
+async def test_names_longer_than_all_names_may_be_are_refused(play, monkeypatch, kind):
+    """Names of 60 kB: few of them fill what is kept."""
+    from daemon.model.errors import RemoteProtocolError
+    from daemon.net.imap import listing
+
+    monkeypatch.setattr(listing, "MOST_NAME_BYTES", 1 << 20)
+    tail = b" (UIDNEXT 1)" if kind == b"STATUS" else b""
+
+    async def script(part):
+        await part.answer(
+            b"LIST", *(b'* %b "%d%b"%b' % (kind, number, b"n" * 60_000, tail) for number in range(60))
+        )
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 LIST-EXTENDED LIST-STATUS")
+    with pytest.raises(RemoteProtocolError) as caught:
+        await client.list_mailboxes()
+    assert caught.value.reason == "too_many_mailboxes"

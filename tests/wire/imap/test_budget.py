@@ -15,6 +15,8 @@ LIMITS = Limits(
     fair_bytes=10_000,
     fair_count_a_message=2,
     fair_bytes_a_message=100,
+    literal_bytes=5000,
+    quiet_literal_bytes=70,
 )
 
 
@@ -54,3 +56,16 @@ def test_large_mailboxes_and_many_mailboxes_fit():
     budget.spend(800_000, 100 << 20, is_quiet=True)
     budget.renew()
     budget.spend(2_400_000, 400 << 20, is_quiet=False)
+
+
+@pytest.mark.parametrize(("is_quiet", "most"), [(False, 5000), (True, 70)])
+def test_octets_of_literals_are_counted_by_themselves(is_quiet, most):
+    """A million octets of a message nobody asked for, again and again."""
+    budget = Budget(LIMITS)
+    budget.spend(100, 10_000, is_quiet=is_quiet)
+    for _ in range(3):
+        budget.spend_literal(most, is_quiet=is_quiet)
+        with pytest.raises(RemoteProtocolError) as caught:
+            budget.spend_literal(1, is_quiet=is_quiet)
+        assert caught.value.reason == "flood"
+        budget.renew()

@@ -100,3 +100,31 @@ def test_body_costs_little_beside_its_octets(logged_in):
     count = sum(len(connection.receive(view[at : at + 262144])) for at in range(0, len(view), 262144))
     assert count == 5000
     assert (time.perf_counter() - started) / 5000 < 60e-6  # budget 12; the rest is for a busy machine
+
+
+def test_thousand_names_in_enabled_are_not_kept(logged_in):
+    """They would be counted anew with every line."""
+    connection = logged_in()
+    for number in range(1000):
+        connection.receive(b"* ENABLED X%d qresync\r\n" % number)
+    assert connection.enabled == {"QRESYNC"}
+
+
+def test_bodies_under_idle_are_a_flood(logged_in):
+    connection = logged_in(selected=True)
+    connection.submit(commands.idle())
+    body = b"* 1 FETCH (UID 1 BODY[] {1000000}\r\n" + b"x" * 1_000_000 + b")\r\n"
+    with pytest.raises(RemoteProtocolError) as caught:
+        for _ in range(20):
+            connection.receive(body)
+    assert caught.value.reason == "flood"
+
+
+def test_exists_that_counts_up_under_idle_does_not_raise_the_budget(logged_in):
+    connection = logged_in(selected=True, limits=Limits(fair_count=1000))
+    connection.submit(commands.idle())
+    with pytest.raises(RemoteProtocolError) as caught:
+        for number in range(2000):
+            connection.receive(b"* %d EXISTS\r\n" % number)
+    assert caught.value.reason == "flood"
+    assert 1000 <= number < 1020  # three messages were selected

@@ -122,3 +122,16 @@ def test_long_line_at_random_splits_is_one_event_with_one_value(logged_in):
         connection = logged_in(selected=True)
         found = [e for a, b in zip([0, *ends], ends, strict=False) for e in connection.receive(line[a:b])]
         assert found == [SearchData(uids=UidSet(uids), mod_seq=5)]
+
+
+def test_hundred_thousand_numbers_without_order_are_refused():
+    """Sorting them would hold up every other account."""
+    numbers = list(range(1, 2 * number_lines.MOST_UNORDERED + 4, 2))
+    for uids, is_taken in ((numbers, True), (numbers[::-1], False), (numbers[:1000][::-1], True)):
+        line = b"* VANISHED " + b",".join(b"%d" % uid for uid in uids)
+        if is_taken:
+            assert read([line]).uids == UidSet(uids)
+            continue
+        with pytest.raises(RemoteProtocolError) as caught:
+            read([line])
+        assert caught.value.reason == "qresync_malformed"
