@@ -89,7 +89,7 @@ class Conversation(ABC, Generic[AnswerT]):
 
     def _answered(self, key: Hashable, said: AnswerT) -> None:
         if self._stream is not None:
-            self._stream.note_answered()
+            self._stream.deadlines.note_answered()
         answer, on_done = self._answers.pop(key, (None, None))
         if on_done is not None:
             on_done(said)

@@ -150,3 +150,12 @@ def again(error: MailError) -> MailError:
         fresh = ConnectionLost(f"the connection was given up: {error}", reason="closed", remedy=error.remedy)
     fresh.__cause__ = error
     return fresh
+
+
+def web_page_error(host: str) -> ConnectionLost:
+    """HTTP in the place of a handshake."""
+    return ConnectionLost(
+        f"{host} answers with a web page",
+        reason="not_imap",
+        remedy="a captive portal or proxy may be in the way; check port and network",
+    )

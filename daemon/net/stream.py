@@ -49,13 +49,13 @@ class Stream(asyncio.BufferedProtocol):
         self._deflate: Deflate | None = None
         if endpoint.tls is Tls.IMPLICIT:
             self._prepare_tls()
-        self._room: asyncio.Event = asyncio.Event()
+        self._room = asyncio.Event()
         self._room.set()
         self._error: MailError | None = None
         self._closed = asyncio.Event()
         self._is_reading = True
         self._turns = Turns(RECEIVE_BYTES)
-        self._deadlines = Deadlines(self._loop, timers, count_unsent=self._count_unsent, give_up=self._lose)
+        self.deadlines = Deadlines(self._loop, timers, count_unsent=self._count_unsent, give_up=self._lose)
         self.bytes_received = 0
         self.bytes_sent = 0
 
@@ -146,8 +146,7 @@ class Stream(asyncio.BufferedProtocol):
             async with asyncio.timeout(self._timers.handshake_seconds):
                 await shaking
         except TimeoutError as exc:
-            error = foreign.map_tls_error(exc, self._endpoint.host)
-            self._lose(error)
+            self._lose(error := foreign.map_tls_error(exc, self._endpoint.host))
             raise error from exc
         except BaseException:
             self.abort()
@@ -161,10 +160,7 @@ class Stream(asyncio.BufferedProtocol):
             is_done = pump.shake()
         except ssl.SSLError as exc:
             self._flush()  # the alert tells the server why
-            error = foreign.map_tls_error(exc, self._endpoint.host)
-            error.__cause__ = exc
-            shaking.set_exception(error)
-            self._lose(error)
+            self._fail_handshake(self._tls_error(exc))
             return
         self._flush()
         if is_done:
@@ -226,22 +222,21 @@ class Stream(asyncio.BufferedProtocol):
             self._continue_handshake(pump, data)
         else:
             self._decrypt(pump, data)
-        self._deadlines.note_received(nbytes, is_inside_unit=self._receiver.is_inside_unit)
+        self.deadlines.note_received(nbytes, is_inside_unit=self._receiver.is_inside_unit)
 
     def _continue_handshake(self, pump: TlsPump, data: memoryview) -> None:
         if self.bytes_received == len(data) and bytes(data[:5]) == b"HTTP/":
-            self._fail_handshake(
-                ConnectionLost(
-                    f"{self._endpoint.host} answers with a web page",
-                    reason="not_imap",
-                    remedy="a captive portal or proxy may be in the way; check port and network",
-                )
-            )
+            self._fail_handshake(foreign.web_page_error(self._endpoint.host))
             return
         pump.feed(data)
         self._shake()
         if self._shaking is not None and self._shaking.done() and self._error is None:
             self._decrypt(pump, data[:0])  # the first records may have come with the end of the handshake
+
+    def _tls_error(self, exc: ssl.SSLError) -> MailError:
+        error = foreign.map_tls_error(exc, self._endpoint.host)
+        error.__cause__ = exc
+        return error
 
     def _fail_handshake(self, error: MailError) -> None:
         if self._shaking is not None and not self._shaking.done():
@@ -252,9 +247,7 @@ class Stream(asyncio.BufferedProtocol):
         try:
             count = pump.decrypt(data, self._buffers.plain)
         except ssl.SSLError as exc:
-            error = foreign.map_tls_error(exc, self._endpoint.host)
-            error.__cause__ = exc
-            self._lose(error)
+            self._lose(self._tls_error(exc))
             return
         self._flush()
         if count:
@@ -310,14 +303,14 @@ class Stream(asyncio.BufferedProtocol):
         """Take nothing more from the socket until `resume_reading`: the server feels it through TCP."""
         if self._is_reading and self._transport is not None and self._error is None:
             self._is_reading = False
-            self._deadlines.pause()
+            self.deadlines.pause()
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
         """Undo `pause_reading`; time spent paused counts for no deadline."""
         if not self._is_reading and self._transport is not None and self._error is None:
             self._is_reading = True
-            self._deadlines.resume()
+            self.deadlines.resume()
             if self._deflate is None:
                 self._transport.resume_reading()
             else:
@@ -338,7 +331,7 @@ class Stream(asyncio.BufferedProtocol):
             self._flush()
             return
         self.bytes_sent += len(data)
-        self._deadlines.note_sending()
+        self.deadlines.note_sending()
         transport.write(data)
 
     def _flush(self) -> None:
@@ -347,7 +340,7 @@ class Stream(asyncio.BufferedProtocol):
         records = self._pump.take()
         if records:
             self.bytes_sent += len(records)
-            self._deadlines.note_sending()
+            self.deadlines.note_sending()
             self._transport.write(records)
 
     def _count_unsent(self) -> int:
@@ -365,14 +358,6 @@ class Stream(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._room.set()
-
-    def set_due(self, *, is_due: bool) -> None:
-        """Say whether an answer is due: only then does silence end the line."""
-        self._deadlines.set_due(is_due=is_due)
-
-    def note_answered(self) -> None:
-        """Say that a command was answered."""
-        self._deadlines.note_answered()
 
     # The end
 
@@ -408,7 +393,7 @@ class Stream(asyncio.BufferedProtocol):
         if self._error is not None:
             return
         self._error = error
-        self._deadlines.stop()
+        self.deadlines.stop()
         if self._transport is not None:
             self._transport.abort()
         self._room.set()

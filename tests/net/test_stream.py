@@ -107,7 +107,7 @@ async def test_paused_reading_stops_the_server_and_counts_for_no_deadline(serve,
     server = await serve(flood)
     got = Collector()
     line = await Stream.open(endpoint_of(server), got, QUICK)
-    line.set_due(is_due=True)
+    line.deadlines.set_due(is_due=True)
     await got.until(1)
     line.pause_reading()
     await asyncio.sleep(0.5)
@@ -125,7 +125,7 @@ async def test_silence_while_an_answer_is_due_ends_the_line(serve, endpoint_of):
     server = await serve(silent)
     got = Collector()
     line = await Stream.open(endpoint_of(server), got, QUICK)
-    line.set_due(is_due=True)
+    line.deadlines.set_due(is_due=True)
     error = await got.end()
     assert isinstance(error, ConnectionLost)
     assert error.reason == "timeout"
@@ -135,8 +135,8 @@ async def test_silence_without_an_open_command_is_no_fault(serve, endpoint_of):
     server = await serve(silent)
     got = Collector()
     line = await Stream.open(endpoint_of(server), got, QUICK)
-    line.set_due(is_due=True)
-    line.set_due(is_due=False)
+    line.deadlines.set_due(is_due=True)
+    line.deadlines.set_due(is_due=False)
     await asyncio.sleep(0.6)
     assert line.error is None
     line.abort()
@@ -166,7 +166,7 @@ async def test_slow_but_complete_lines_are_no_fault(serve, endpoint_of):
     server = await serve(lines)
     got = Collector()
     line = await Stream.open(endpoint_of(server), got, QUICK)
-    line.set_due(is_due=True)
+    line.deadlines.set_due(is_due=True)
     await asyncio.sleep(0.8)
     assert line.error is None
     line.abort()
@@ -184,7 +184,7 @@ async def test_server_that_stops_reading_is_found_and_the_buffer_stays_bounded(s
     server = await serve(chatty)
     got = Collector()
     line = await Stream.open(endpoint_of(server), got, QUICK)
-    line.set_due(is_due=True)
+    line.deadlines.set_due(is_due=True)
     most = 0
 
     async def write_on() -> None:

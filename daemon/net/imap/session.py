@@ -253,7 +253,7 @@ class Session(Conversation[Tagged], SelectedView):
     def _update_due(self) -> None:
         quiet = 1 if self.has_idle_started and self.connection.is_idling else 0
         if self._stream is not None:
-            self._stream.set_due(is_due=len(self._answers) > quiet)
+            self._stream.deadlines.set_due(is_due=len(self._answers) > quiet)
 
     def wake(self) -> None:
         """Remember a wish to stop waiting, and stir whoever waits."""

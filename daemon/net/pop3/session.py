@@ -127,7 +127,7 @@ class Session(Conversation[CommandDone]):
         if self._stream is not None:
             if data:
                 self._stream.write(data)
-            self._stream.set_due(is_due=bool(self._answers))
+            self._stream.deadlines.set_due(is_due=bool(self._answers))
 
 
 def turned_away(status: Status) -> MailError:
