@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-import trustme
+from tests.support.certificates import write_certificates
 
 PASSWORD: Final = "correct-horse"
 _UID_BASE: Final = 1_700_000_000
@@ -235,9 +235,13 @@ class Dovecot:
         self.own(user)
         return count
 
+    def there(self, mailbox: str) -> str:
+        """The name this server has for a mailbox of the user."""
+        return mailbox
+
     def own(self, user: str) -> None:
         """Give the user's mail to the uid that serves it."""
-        uid, gid = _mail_ids()
+        uid, gid = mail_ids()
         if os.getuid() == 0:
             subprocess.run(["chown", "-R", f"{uid}:{gid}", str(self.home / "mail" / user)], check=True)
 
@@ -248,18 +252,12 @@ class Dovecot:
 
     def _write_config(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
-        uid, gid = _mail_ids()
+        uid, gid = mail_ids()
         for part in ("mail", "home", "state", "run"):
             (self.home / part).mkdir(exist_ok=True)
             os.chown(self.home / part, uid, gid)
         self.home.chmod(0o711)
-        authority = trustme.CA()
-        authority.cert_pem.write_to_path(self.ca_file)
-        cert = authority.issue_cert("localhost", "127.0.0.1")
-        cert.private_key_pem.write_to_path(self.home / "key.pem")
-        (self.home / "cert.pem").unlink(missing_ok=True)
-        for part in cert.cert_chain_pems:
-            part.write_to_path(self.home / "cert.pem", append=True)
+        write_certificates(self.home)
         (self.home / "dovecot.conf").write_text(
             _CONFIG.format(
                 home=self.home,
@@ -280,7 +278,7 @@ class Dovecot:
         )
 
 
-def _mail_ids() -> tuple[int, int]:
+def mail_ids() -> tuple[int, int]:
     """Whose the mail is: nobody's for root, because Dovecot serves no mail as root; else our own."""
     if os.getuid() == 0:
         entry = pwd.getpwnam("nobody")
@@ -289,9 +287,9 @@ def _mail_ids() -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def temporary_home() -> Iterator[Path]:
+def temporary_home(prefix: str = "dovecot-") -> Iterator[Path]:
     """A directory that the mail's uid can reach, which pytest's private one is not; gone afterwards."""
-    home = Path(tempfile.mkdtemp(prefix="dovecot-"))
+    home = Path(tempfile.mkdtemp(prefix=prefix))
     try:
         yield home
     finally:

@@ -16,7 +16,7 @@ from daemon.wire.imap.responses import StatusData
 
 
 def items(session: Session, *, with_size: bool = False) -> list[StatusItem]:
-    """What may be asked: only what the server offers (IONOS answers BAD to the rest).
+    """What may be asked: only what the server offers (IONOS answers BAD to the rest) and can tell (Cyrus, MAILBOXID).
 
     `with_size` costs the server a look at every message, so it is for one mailbox at a time (STATUS=SIZE, RFC 8438).
     """
@@ -24,7 +24,7 @@ def items(session: Session, *, with_size: bool = False) -> list[StatusItem]:
     found = [StatusItem.MESSAGES, StatusItem.UID_NEXT, StatusItem.UID_VALIDITY]
     if caps.has("CONDSTORE"):
         found.append(StatusItem.HIGHEST_MOD_SEQ)
-    if caps.has("OBJECTID"):
+    if caps.has("OBJECTID") and not session.profile.garbles_mailbox_id:
         found.append(StatusItem.MAILBOX_ID)
     if with_size:
         found.append(StatusItem.UNSEEN)

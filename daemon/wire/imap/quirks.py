@@ -28,6 +28,7 @@ class Profile:
         recheck_capabilities: Ask CAPABILITY after login although the answer carried them.
         enable_is_silent: ENABLE works though no ENABLED line follows.
         vanished_from_all: Ask VANISHED with 1:4294967295, never up to the highest known UID.
+        garbles_mailbox_id: STATUS answers MAILBOXID with octets that mean nothing and may break the line: never ask it.
     """
 
     name: str = ""
@@ -38,6 +39,7 @@ class Profile:
     recheck_capabilities: bool = False
     enable_is_silent: bool = False
     vanished_from_all: bool = False
+    garbles_mailbox_id: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class Quirk:
     recheck_capabilities: bool = False
     enable_is_silent: bool = False
     vanished_from_all: bool = False
+    garbles_mailbox_id: bool = False
 
 
 _QRESYNC: Final = frozenset({"QRESYNC"})
@@ -88,10 +91,12 @@ QUIRKS: Final[tuple[Quirk, ...]] = (
     ),
     Quirk(
         name="cyrus",
-        source="cyrus-imapd#6071: VANISHED misses expunges above the highest live UID",
+        source="cyrus-imapd#6071: VANISHED misses expunges above the highest live UID; cyrus-imapd#4944: freed memory as "
+        "MAILBOXID (Debian 12 has it)",
         greeting=r"cyrus imap",
         identity=r"cyrus",
         vanished_from_all=True,
+        garbles_mailbox_id=True,
     ),
     Quirk(
         name="cyrus murder",
@@ -166,6 +171,7 @@ def profile(
         recheck_capabilities=any(row.recheck_capabilities for row in found),
         enable_is_silent=any(row.enable_is_silent for row in found),
         vanished_from_all=any(row.vanished_from_all for row in found),
+        garbles_mailbox_id=any(row.garbles_mailbox_id for row in found),
     )
 
 

@@ -61,8 +61,8 @@ class Play(Part):
         await self.say(*lines, tag + b" " + with_)
 
 
-def greet(caps: bytes = b"IMAP4rev1 UIDPLUS", word: bytes = b"PREAUTH") -> bytes:
-    return b"* " + word + b" [CAPABILITY " + caps + b"] ready"
+def greet(caps: bytes = b"IMAP4rev1 UIDPLUS", word: bytes = b"PREAUTH", text: bytes = b"ready") -> bytes:
+    return b"* " + word + b" [CAPABILITY " + caps + b"] " + text
 
 
 SELECTED = (
@@ -84,12 +84,13 @@ async def play(serve, endpoint_of) -> AsyncIterator[Callable[..., Awaitable[Imap
         *,
         caps: bytes = b"IMAP4rev1 UIDPLUS",
         word: bytes = b"PREAUTH",
+        text: bytes = b"ready",
         selected: bool = False,
         timers: Timers = QUICK,
     ) -> ImapClient:
         async def run(reader, writer) -> None:
             part = Play(reader, writer)
-            await part.say(greet(caps, word))
+            await part.say(greet(caps, word, text))
             if selected:
                 await part.answer(b"SELECT", *SELECTED, with_=b"OK [READ-WRITE] selected")
             await script(part)

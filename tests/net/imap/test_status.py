@@ -3,6 +3,7 @@
 import pytest
 
 from daemon.model.errors import ServerRefused
+from daemon.model.secret import Secret
 from daemon.net.imap.status import same_mailbox
 
 
@@ -21,6 +22,23 @@ async def test_items_follow_the_capabilities(play):
     assert (got.message_count, got.uid_next, got.uid_validity, got.highest_mod_seq) == (2, 3, 4, 5)
     assert got.mailbox_id == "m1"
     assert (await client.status(b"Box")).message_count is None
+
+
+async def test_cyrus_is_never_asked_for_the_mailbox_id(play):
+    """cyrus-imapd#4944: STATUS answers it with freed memory, which may break the line."""
+
+    async def script(part):
+        await part.answer(
+            b"STATUS Box (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ)\r\n",
+            b"* STATUS Box (MESSAGES 2 UIDNEXT 3 UIDVALIDITY 4 HIGHESTMODSEQ 5)",
+        )
+        await part.stay()
+
+    client = await play(
+        script, caps=b"IMAP4rev1 CONDSTORE OBJECTID", text=b"mail Cyrus IMAP 3.6.1 server ready"
+    )
+    await client.authenticate("me", Secret("unused"))
+    assert (await client.status(b"Box")).message_count == 2
 
 
 async def test_missing_mailbox_is_refused(play):

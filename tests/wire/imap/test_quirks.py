@@ -51,6 +51,11 @@ def test_exchange_gets_no_more_than_it_can_take():
     assert profile(host="outlook.office365.com").max_in_flight <= 25
 
 
+def test_cyrus_is_not_asked_for_what_it_garbles():
+    assert profile(greeting="mail Cyrus IMAP 3.6.1 server ready").garbles_mailbox_id
+    assert not profile(greeting="Dovecot ready.").garbles_mailbox_id
+
+
 def test_two_rows_are_joined():
     found = profile(greeting="Cyrus IMAP Murder 2.4", capabilities=Capabilities(["MUPDATE=mupdate://x/"]))
     assert found.name == "cyrus, cyrus murder"
