@@ -28,6 +28,12 @@ KINDS: dict[str, Callable] = {
     "courier": Courier,
     "courier-plain": lambda home: Courier(home, capability="IMAP4rev1 UIDPLUS NAMESPACE"),
 }
+SPECIAL: dict[str, Callable] = {
+    "courier-bare": lambda home: Courier(home, capability="IMAP4rev1"),
+    "courier-trash": lambda home: Courier(home, settings={"IMAP_MOVE_EXPUNGE_TO_TRASH": "1"}),
+    "cyrus-bare": lambda home: Cyrus(home, suppressed=f"{_EXTENSIONS} NAMESPACE UIDPLUS"),
+}
+"""Servers for tests of their own."""
 PLAIN = frozenset({"dovecot-plain", "cyrus-plain", "courier-plain"})
 
 
@@ -39,7 +45,7 @@ def server_of() -> Iterator[Callable[[str], Dovecot | Cyrus | Courier]]:
 
         def get(kind: str) -> Dovecot | Cyrus | Courier:
             if kind not in running:
-                server = KINDS[kind](stack.enter_context(temporary_home(f"{kind}-")))
+                server = (KINDS | SPECIAL)[kind](stack.enter_context(temporary_home(f"{kind}-")))
                 stack.callback(server.stop)
                 server.start()
                 running[kind] = server

@@ -1,8 +1,9 @@
 """A real Courier IMAP and POP3 on loopback: own users, own Maildirs, gone with the test.
 
-Runs from where it was unpacked. Two paths are compiled in: the socket of its `authdaemond`, whose part is played here, and
-nothing else that is called. So the server sees a /run of its own: a mount namespace, as an ordinary user within a user
-namespace. Root in a container that may not mount gets a link at /run/courier for as long as the server runs.
+Runs from where it was unpacked. Compiled in are the socket of its `authdaemond`, whose part is played here, and the user
+`courier`, who does the TLS after STARTTLS. So the server sees a /run and a list of users of its own: a mount namespace, as
+an ordinary user within a user namespace. Root in a container that may not mount gets a link at /run/courier for as long as
+the server runs, and no STARTTLS.
 """
 
 import contextlib
@@ -37,10 +38,15 @@ _APART: Final = {
         "unshare", "--user", "--map-current-user", "--keep-caps", "--mount", "--pid", "--fork", "--kill-child"
     ),
 }  # fmt: skip
-_OWN_RUN: Final = (
-    'mount -t tmpfs run /run && mkdir /run/courier && ln -s "$1" /run/courier/authdaemon && shift'
-    ' && exec setpriv --ambient-caps=-all --inh-caps=-all -- "$@"'
-)
+_OWN_FILES: Final = """
+set -e
+mount -t tmpfs run /run
+mkdir /run/courier
+ln -s "$1/auth" /run/courier/authdaemon
+mount --bind "$1/passwd" /etc/passwd
+shift
+exec setpriv --ambient-caps=-all --inh-caps=-all -- "$@"
+"""
 
 
 @functools.cache
@@ -84,6 +90,10 @@ class Courier:
     @property
     def ca_file(self) -> Path:
         return self.home / "ca.pem"
+
+    @property
+    def has_starttls(self) -> bool:
+        return _can_be_apart()
 
     @property
     def log(self) -> str:
@@ -148,7 +158,7 @@ class Courier:
         ]
         apart: list[str] = []
         if _can_be_apart():
-            apart = [*_APART[os.getuid() == 0], "sh", "-c", _OWN_RUN, "sh", str(self.home / "auth")]
+            apart = [*_APART[os.getuid() == 0], "sh", "-c", _OWN_FILES, "sh", str(self.home)]
         with (self.home / "courier.log").open("ab") as log:
             self._processes.append(
                 subprocess.Popen(
@@ -183,8 +193,8 @@ class Courier:
             "POP3AUTH_TLS": "LOGIN PLAIN",
             "TLS_CERTFILE": str(self.home / "server.pem"),
             "COURIERTLS": str(root / "usr/bin/couriertls"),
-            "IMAP_STARTTLS": "YES",
-            "POP3_STARTTLS": "YES",
+            "IMAP_STARTTLS": "YES" if self.has_starttls else "NO",
+            "POP3_STARTTLS": "YES" if self.has_starttls else "NO",
             "TLS_VERIFYPEER": "NONE",
         }
         # Locks ask gamin, the server for watched files, which is found by its path alone; it ends with what is apart.
@@ -225,7 +235,12 @@ class Courier:
         write_certificates(self.home)
         pem = self.home / "server.pem"
         pem.write_bytes((self.home / "key.pem").read_bytes() + (self.home / "cert.pem").read_bytes())
-        os.chown(pem, *mail_ids())
+        uid, gid = mail_ids()
+        os.chown(pem, uid, gid)
+        users = [
+            line for line in Path("/etc/passwd").read_text().splitlines() if not line.startswith("courier:")
+        ]
+        (self.home / "passwd").write_text("\n".join([*users, f"courier:x:{uid}:{gid}::/:/bin/false\n"]))
 
 
 def _listens(port: int) -> bool:

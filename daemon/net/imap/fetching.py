@@ -117,6 +117,8 @@ class BodyFetch(Download[Session, Uid, FetchedBody]):
         uid = data.uid
         if data.body is None and data.streamed_bytes is None:
             return False  # flags told on the way, or BODY[] NIL: seen as missing when the command ends
+        if data.body is not None and data.body == self._session.profile.unavailable_notice:
+            return data.flags is None  # QUIRK Courier: the message is missing, whatever this and the OK say
         chunk = self._at.get(uid) if uid is not None else None
         if uid is None or chunk is None:
             self._drop_sink()

@@ -28,6 +28,7 @@ class Profile:
         recheck_capabilities: Ask CAPABILITY after login although the answer carried them.
         enable_is_silent: ENABLE works though no ENABLED line follows.
         vanished_from_all: Ask VANISHED with 1:4294967295, never up to the highest known UID.
+        unavailable_notice: Sent in place of a message that cannot be read, with OK; never to be taken for the message.
         garbles_mailbox_id: STATUS answers MAILBOXID with octets that mean nothing and may break the line: never ask it.
     """
 
@@ -40,6 +41,7 @@ class Profile:
     enable_is_silent: bool = False
     vanished_from_all: bool = False
     garbles_mailbox_id: bool = False
+    unavailable_notice: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,7 @@ class Quirk:
     enable_is_silent: bool = False
     vanished_from_all: bool = False
     garbles_mailbox_id: bool = False
+    unavailable_notice: bytes | None = None
 
 
 _QRESYNC: Final = frozenset({"QRESYNC"})
@@ -104,6 +107,13 @@ QUIRKS: Final[tuple[Quirk, ...]] = (
         greeting=r"cyrus imap murder",
         capability=r"^mupdate=",
         disabled=_QRESYNC,
+    ),
+    Quirk(
+        name="courier",
+        source="Courier 5.0.13, seen 2026-11: FETCH of a message that was removed or cannot be opened gives this and OK",
+        greeting=r"courier-imap ready",
+        unavailable_notice=b"From: System Administrator <root@localhost>\r\nSubject: message unavailable\r\n\r\n"
+        b"This message is no longer available on the server.\r\n",
     ),
     Quirk(
         name="exchange",
@@ -172,6 +182,7 @@ def profile(
         enable_is_silent=any(row.enable_is_silent for row in found),
         vanished_from_all=any(row.vanished_from_all for row in found),
         garbles_mailbox_id=any(row.garbles_mailbox_id for row in found),
+        unavailable_notice=next((row.unavailable_notice for row in found if row.unavailable_notice), None),
     )
 
 

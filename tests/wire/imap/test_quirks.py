@@ -20,6 +20,7 @@ def test_unknown_server_has_no_quirks():
         ({"host": "imap.yeah.net"}, "netease"),
         ({"greeting": "mail Cyrus IMAP 3.6.0 server ready"}, "cyrus"),
         ({"identity": {"name": "Cyrus IMAPD"}}, "cyrus"),
+        ({"greeting": "Courier-IMAP ready. Copyright 1998-2019 Double Precision, Inc."}, "courier"),
         ({"host": "outlook.office365.com"}, "exchange"),
         ({"greeting": "The Microsoft Exchange IMAP4 service is ready."}, "exchange"),
         ({"identity": {"name": "Proton Mail Bridge"}}, "proton bridge"),
