@@ -1,7 +1,7 @@
 """Commands on the mailboxes of a user: LIST, LSUB, STATUS, CREATE, DELETE, RENAME, SUBSCRIBE, APPEND, SELECT.
 
 Each handler returns the text of its tagged OK. RFC 3501 §6.3; LIST-EXTENDED: RFC 5258; LIST-STATUS: RFC 5819;
-SPECIAL-USE: RFC 6154; CONDSTORE and QRESYNC parameters: RFC 7162.
+SPECIAL-USE: RFC 6154; CONDSTORE and QRESYNC parameters: RFC 7162; MAILBOXID: RFC 8474.
 """
 
 import re
@@ -18,7 +18,9 @@ from daemon.model.ids import INBOX
 from daemon.model.uidset import UidSet
 from daemon.wire.imap.names import decode_wire_name
 
-_STATUS_ITEMS: Final = frozenset({"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ"})
+_STATUS_ITEMS: Final = frozenset(
+    {"MESSAGES", "RECENT", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "HIGHESTMODSEQ", "MAILBOXID"}
+)
 
 
 async def list_(session: Session, args: Arguments) -> str:
@@ -270,6 +272,8 @@ def _status_items(session: Session, args: Arguments) -> list[str]:
     if "HIGHESTMODSEQ" in items:
         _needs(session, "CONDSTORE")
         session.enabled.add("CONDSTORE")
+    if "MAILBOXID" in items:
+        _needs(session, "OBJECTID")
     return items
 
 
@@ -281,6 +285,7 @@ def _status_line(name: str, mailbox: Mailbox, items: list[str]) -> bytes:
         "UIDVALIDITY": mailbox.uid_validity,
         "UNSEEN": sum(SEEN not in message.flags for message in mailbox.messages.values()),
         "HIGHESTMODSEQ": mailbox.highest_mod_seq,
+        "MAILBOXID": f"({mailbox.mailbox_id})",
     }
     shown = " ".join(f"{item} {numbers[item]}" for item in items)
     return b"* STATUS %s (%s)\r\n" % (wire_string(name), shown.encode())

@@ -1,8 +1,9 @@
 """FETCH: data items read from the command, and one message written as the answer.
 
-Pure. RFC 3501 §6.4.5 and §7.4.2; MODSEQ: RFC 7162 §3.1.4. ENVELOPE and BODYSTRUCTURE are in `structure`.
+Pure. RFC 3501 §6.4.5 and §7.4.2; MODSEQ: RFC 7162 §3.1.4; EMAILID: RFC 8474 §5.1. ENVELOPE and BODYSTRUCTURE are in `structure`.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ _MACROS: Final = {
 _PLAIN: Final = frozenset(
     {
         "FLAGS", "UID", "INTERNALDATE", "RFC822.SIZE", "MODSEQ", "ENVELOPE", "BODYSTRUCTURE", "BODY",
-        "RFC822", "RFC822.HEADER", "RFC822.TEXT",
+        "RFC822", "RFC822.HEADER", "RFC822.TEXT", "EMAILID",
     }
 )  # fmt: skip
 _SECTION: Final = re.compile(
@@ -136,6 +137,8 @@ def _one(message: StoredMessage, item: Item) -> bytes:
             return f"INTERNALDATE {internal_date(message.internal_date)}".encode()
         case "RFC822.SIZE":
             return b"RFC822.SIZE %d" % len(message.octets)
+        case "EMAILID":
+            return f"EMAILID (E{hashlib.sha256(message.octets).hexdigest()[:24]})".encode()
         case "MODSEQ":
             return b"MODSEQ (%d)" % message.mod_seq
         case "ENVELOPE":

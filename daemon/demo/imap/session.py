@@ -24,7 +24,7 @@ _LITERAL: Final = re.compile(rb"\{(\d{1,12})(\+?)\}\r?\n\Z")
 EXTENSIONS: Final = frozenset(
     {
         "CONDSTORE", "ENABLE", "ESEARCH", "ID", "IDLE", "LIST-EXTENDED", "LIST-STATUS", "LITERAL+", "MOVE",
-        "NAMESPACE", "QRESYNC", "SASL-IR", "SPECIAL-USE", "UIDPLUS", "UNSELECT",
+        "NAMESPACE", "OBJECTID", "QRESYNC", "SASL-IR", "SPECIAL-USE", "UIDPLUS", "UNSELECT",
     }
 )  # fmt: skip
 
