@@ -1,9 +1,9 @@
-"""A mailbox as the store keeps it, and as a listing of the server shows it."""
+"""A mailbox as the store keeps it, as a listing of the server shows it, and as a directory that nobody knows yet."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from daemon.model.ids import AccountId, MailboxName, ModSeq, Uid, UidValidity
+from daemon.model.ids import AccountId, MailboxName, MaildirName, ModSeq, Uid, UidValidity
 
 
 class SpecialUse(StrEnum):
@@ -49,8 +49,9 @@ class MailboxRecord:
 
     `uid_next` and `highest_mod_seq` are high-water marks: stored last, when every UID below has a row. The mark
     `highest_mod_seq` is the value reported at the start of a completed scan. `directory` is relative to the
-    account's tree and never recomputed. `is_first_pass_done` separates backfill from new mail. `frozen_reason` set
-    means: leave this mailbox alone (held, excluded, gate) until it is cleared.
+    account's tree and never recomputed but by a rename. `is_first_pass_done` separates backfill from new mail.
+    `frozen_reason` set means: leave this mailbox alone (gone on the server, gate) until it is cleared. `mailbox_id` is
+    the server's own name for it, which survives a rename (RFC 8474 §4); None where the server has none.
     """
 
     account: AccountId
@@ -66,6 +67,29 @@ class MailboxRecord:
     is_first_pass_done: bool = False
     is_read_only: bool = False
     frozen_reason: str | None = None
+    mailbox_id: str | None = None
+
+
+class Owner(StrEnum):
+    """Whose a directory is, by its id file."""
+
+    OURS = "ours"
+    NOBODY = "nobody"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stranger:
+    """A directory in the tree that no mailbox has. `OURS`: it was renamed, copied, or made by a run that ended early.
+
+    `name` is the mailbox it stands for, None where that cannot be told. Not `is_complete`: it is being made just now.
+    """
+
+    directory: str
+    name: MailboxName | None
+    owner: Owner
+    is_complete: bool
+    files: frozenset[MaildirName]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

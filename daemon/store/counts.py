@@ -40,6 +40,10 @@ class CountBook:
         if count is not None:
             self._shift_account(count.account, -count.total, -count.unread)
 
+    def rename(self, mailbox_id: int, name: MailboxName) -> None:
+        """The same mailbox under another name."""
+        self._by_id[mailbox_id].name = name
+
     def shift(self, shifts: Iterable[tuple[int, tuple[int, int]]]) -> None:
         """More or fewer messages shown, by mailbox; unknown mailboxes were dropped in the same commit."""
         for mailbox_id, (total, unread) in shifts:

@@ -6,14 +6,15 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from daemon.model.errors import NotFound
+from daemon.model.errors import NotFound, StoreError
 from daemon.model.events import NewEvent
 from daemon.model.ids import AccountId, MailboxName, ModSeq, Uid, UidValidity
 from daemon.model.mailbox import MailboxCounts, MailboxRecord, SpecialUse
 from daemon.store.counts import CountBook
 from daemon.store.message_rows import remove_messages
 from daemon.store.tables_index import MAILBOX, MESSAGE, PLACEMENT
-from daemon.store.transactions import IndexTx
+from daemon.store.tables_state import INTENT, NAME, TOMBSTONE
+from daemon.store.transactions import IndexTx, StateTx
 from daemon.store.writer import Writer
 
 Key = tuple[AccountId, MailboxName]
@@ -83,6 +84,46 @@ class MailboxRoom:
 
         await self._writer.index(work)
 
+    async def rename(self, old: MailboxName, record: MailboxRecord, events: Sequence[NewEvent] = ()) -> None:
+        """Store the mailbox `old` as `record`, under its new name; its messages keep their ids.
+
+        Two transactions, each of which does nothing the second time: whoever calls keeps a note until it returns. An
+        unknown `old` counts as renamed, and no event is written.
+
+        Raises:
+            StoreError: Another mailbox has the new name (mailbox_exists).
+        """
+        account, name = record.account, record.name
+
+        def move_state(tx: StateTx) -> None:
+            for table in (NAME, TOMBSTONE, INTENT):
+                tx.connection.execute(
+                    update(table)
+                    .prefix_with("OR REPLACE")
+                    .where(table.c.account == account, table.c.mailbox == old)
+                    .values(mailbox=name)
+                )
+
+        def move_index(tx: IndexTx) -> None:
+            mailbox_id = find_mailbox(tx.connection, account, old)
+            if mailbox_id is None:
+                return
+            if name != old and find_mailbox(tx.connection, account, name) is not None:
+                raise StoreError(f"there is a mailbox {name!r} already", reason="mailbox_exists")
+            tx.connection.execute(
+                update(MAILBOX).where(MAILBOX.c.id == mailbox_id).values(_values_of(record))
+            )
+            tx.after_commit(lambda: self._renamed(mailbox_id, old, record))
+            tx.add_events(events)
+
+        await self._writer.state(move_state)
+        await self._writer.index(move_index)
+
+    def _renamed(self, mailbox_id: int, old: MailboxName, record: MailboxRecord) -> None:
+        self._records.pop((record.account, old), None)
+        self._records[record.account, record.name] = record
+        self._counts.rename(mailbox_id, record.name)
+
     def _save_one(self, tx: IndexTx, record: MailboxRecord) -> None:
         values = _values_of(record)
         mailbox_id = find_mailbox(tx.connection, record.account, record.name)
@@ -146,6 +187,7 @@ def _values_of(record: MailboxRecord) -> dict[str, Any]:
         "is_first_pass_done": record.is_first_pass_done,
         "is_read_only": record.is_read_only,
         "frozen_reason": record.frozen_reason,
+        "object_id": record.mailbox_id,
     }
 
 
@@ -167,4 +209,5 @@ def _record_of(row: Mapping[Any, Any]) -> MailboxRecord:
         is_first_pass_done=row["is_first_pass_done"],
         is_read_only=row["is_read_only"],
         frozen_reason=row["frozen_reason"],
+        mailbox_id=row["object_id"],
     )

@@ -108,6 +108,32 @@ class MessageRoom:
 
         return await self._readers.index(query)
 
+    async def names_elsewhere(
+        self, account: AccountId, mailbox: MailboxName, maildir_names: Collection[MaildirName]
+    ) -> frozenset[MaildirName]:
+        """Those of the unique names that files of the account's other mailboxes have."""
+
+        def query(connection: Connection) -> frozenset[MaildirName]:
+            others = (
+                connection.execute(
+                    select(MAILBOX.c.id).where(MAILBOX.c.account == account, MAILBOX.c.name != mailbox)
+                )
+                .scalars()
+                .all()
+            )
+            return frozenset(
+                MaildirName(name)
+                for part in chunks(maildir_names)
+                for few in chunks(others)
+                for name in connection.execute(
+                    select(MESSAGE.c.maildir_name).where(
+                        MESSAGE.c.mailbox_id.in_(few), MESSAGE.c.maildir_name.in_(part)
+                    )
+                ).scalars()
+            )
+
+        return await self._readers.index(query) if maildir_names else frozenset()
+
     async def by_name(
         self, account: AccountId, mailbox: MailboxName, maildir_name: MaildirName
     ) -> Message | None:

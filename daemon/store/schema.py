@@ -31,7 +31,7 @@ class Schema:
         return Path(__file__).parent / "migrations" / self.name
 
 
-INDEX: Final = Schema("index", IndexModel.metadata, ("index_0001", "index_0002"))
+INDEX: Final = Schema("index", IndexModel.metadata, ("index_0001", "index_0002", "index_0003"))
 STATE: Final = Schema("state", StateModel.metadata, ("state_0001", "state_0002"))
 
 

@@ -69,6 +69,7 @@ class MailboxRow(IndexModel, table=True):
     frozen_reason: str | None
     shown_total: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     shown_unread: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    object_id: str | None = None
 
 
 class ContentRow(IndexModel, table=True):

@@ -22,12 +22,18 @@ def connection(tmp_path):
 
 
 def shape(connection):
-    """Everything that defines the file, with white space made equal."""
+    """Everything that defines the file; a table by its columns, for a column that was added is written elsewhere."""
     rows = connection.exec_driver_sql("SELECT type, name, tbl_name, sql FROM sqlite_master").all()
+    found = []
+    for kind, name, table, sql in rows:
+        if kind == "table":
+            columns = connection.exec_driver_sql(f"PRAGMA table_xinfo({name})").all()
+            (options,) = connection.exec_driver_sql(f"PRAGMA table_list({name})").all()
+            found.append((kind, name, tuple(map(str, columns)), str(options)))
+        else:
+            found.append((kind, name, table, re.sub(r"\s+", " ", sql or "")))
     connection.rollback()
-    return sorted(
-        (*row[:3], re.sub(r"\s+", " ", row[3] or "").replace("( ", "(").replace(" )", ")")) for row in rows
-    )
+    return sorted(found)
 
 
 @BOTH

@@ -16,8 +16,21 @@ from daemon.model.clock import Clock
 from daemon.model.errors import StoreError
 from daemon.model.flags import FlagSet
 from daemon.model.ids import INBOX, MaildirName
+from daemon.model.mailbox import Stranger
 from daemon.model.views import LocalEntry
-from daemon.store.maildir import delivery, flags, identity, keywords, lookup, names, reading, rename, scan
+from daemon.store.maildir import (
+    delivery,
+    flags,
+    identity,
+    keywords,
+    lookup,
+    names,
+    reading,
+    rename,
+    scan,
+    strangers,
+    subscriptions,
+)
 from daemon.store.maildir import folder as folders
 from daemon.store.maildir.errors import MessageGone, NameTaken, OtherDisk, disk_errors
 from daemon.store.maildir.flags import FlagChange, FlagResult
@@ -29,6 +42,7 @@ from daemon.store.maildir.scan import DirStamp, Missing, Scan, Twin
 from daemon.store.maildir.tmpfile import StagedFile
 
 _FOLDER_MARK: Final = "maildirfolder"  # Maildir++: tells a delivery agent that this is no root
+_IN_THE_WAY: Final = frozenset({errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR})
 _REMOVABLE: Final = frozenset({identity.ID_FILE, _FOLDER_MARK})
 
 
@@ -127,16 +141,31 @@ class BlockingTree:
             above = new.rpartition("/")[0]
             os.close(folders.make_directories(self.root, above, access=self._access, has_parts=False))
         with self._parent(old) as source, self._parent(new) as target, disk_errors(f"cannot rename {old}"):
+            # A directory may be renamed onto an empty one: one made here, now or before a crash; nothing is overwritten.
             try:
-                os.mkdir(new_name, 0o700, dir_fd=target.fd)
-            except FileExistsError as exc:
+                with suppress(FileExistsError):
+                    os.mkdir(new_name, 0o700, dir_fd=target.fd)
+                os.rename(old.rpartition("/")[2], new_name, src_dir_fd=source.fd, dst_dir_fd=target.fd)
+            except OSError as exc:
+                if exc.errno not in _IN_THE_WAY:
+                    raise
                 raise NameTaken(f"{new} exists") from exc
-            # A directory may be renamed onto an empty one: the one just made, so nothing can be overwritten.
-            os.rename(old.rpartition("/")[2], new_name, src_dir_fd=source.fd, dst_dir_fd=target.fd)
             os.fsync(target.fd)
             os.fsync(source.fd)
         if (known := self.maps.pop(old, None)) is not None:
             self.maps[new] = known
+
+    def look_at(self, directory: str) -> Stranger | None:
+        return strangers.look_at(self.root, directory, self._expected, self.layout)
+
+    def change_subscriptions(self, add: Collection[str], remove: Collection[str]) -> None:
+        with Folder(self.root, ".") as folder:
+            identity.check(folder, self._expected)
+            subscriptions.change(folder, self.layout, add=add, remove=remove, mode=self._access.file_mode)
+
+    def read_subscriptions(self) -> frozenset[str] | None:
+        with Folder(self.root, ".") as folder:
+            return subscriptions.read(folder, self.layout)
 
     def scan(self, directory: str) -> Scan:
         with Folder(self.root, directory) as folder:

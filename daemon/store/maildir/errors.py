@@ -5,6 +5,7 @@
     |- NameTaken       a file of that name exists already; nothing was touched     never, message
     |- OtherDisk       source and target are on two file systems: no rename leads there   never, message
     |- FileUnreadable  the disk or its permissions do not give that one file       later, mailbox
+    |- KeywordsLocked, SubscriptionsLocked   another program holds the file's lock       later, mailbox
 
 `StoreError.reason` is disk_full (ENOSPC, EDQUOT), store_readonly (EROFS, EACCES, EPERM) or store_io (all else).
 """

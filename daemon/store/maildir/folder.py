@@ -144,7 +144,12 @@ def list_maildirs(root: Path, *, is_nested: bool) -> tuple[str, ...]:
     waiting = ["."]
     while waiting:
         directory = waiting.pop()
-        fd = open_directory(root, directory)
+        try:
+            fd = open_directory(root, directory)
+        except StoreForeign:
+            if directory == ".":
+                raise
+            continue  # renamed or removed since its parent was listed
         try:
             with disk_errors(f"cannot list {directory}"), os.scandir(fd) as listing:
                 below = [entry.name for entry in listing if entry.is_dir(follow_symlinks=False)]

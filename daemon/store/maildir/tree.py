@@ -19,6 +19,7 @@ from daemon.model.envelope import Content
 from daemon.model.errors import StoreError
 from daemon.model.flags import NO_FLAGS, FlagSet
 from daemon.model.ids import AccountId, MailboxName, MaildirName
+from daemon.model.mailbox import Stranger
 from daemon.model.views import LocalEntry
 from daemon.store.maildir import delivery, names, reading
 from daemon.store.maildir.blocking import BlockingTree
@@ -117,6 +118,24 @@ class MaildirTree:
     async def rename_directory(self, old: str, new: str) -> None:
         """Rename a mailbox's directory; never onto an existing one (NameTaken)."""
         await self._pools.run("files", self._blocking.rename_directory, old, new)
+
+    async def look_at(self, directory: str) -> Stranger | None:
+        """What a directory that no mailbox has yet is, and which files lie in it; None if it is gone again."""
+        return await self._pools.run("files", self._blocking.look_at, directory)
+
+    # Subscriptions
+
+    async def read_subscriptions(self) -> frozenset[str] | None:
+        """Directories of the mailboxes that the tree's `subscriptions` lists; None where it says nothing."""
+        return await self._pools.run("files", self._blocking.read_subscriptions)
+
+    async def change_subscriptions(self, *, add: Collection[str] = (), remove: Collection[str] = ()) -> None:
+        """Add and remove lines of `subscriptions`, made where missing; what is so already is left alone.
+
+        Raises:
+            SubscriptionsLocked: Another program holds the file's lock; try in the next pass.
+        """
+        await self._pools.run("files", self._blocking.change_subscriptions, tuple(add), tuple(remove))
 
     # Listings
 
