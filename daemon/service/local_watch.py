@@ -107,8 +107,9 @@ class LocalWatch:
         is_crowded = len(self._strangers) > STRANGERS_LIMIT
         if is_crowded:
             self._strangers.clear()
-        if is_crowded or unknown.intersection(change.reshaped):
-            self._wakes.wake(WakeReason.LOCAL)  # a mailbox nobody knew: only a listing of all can tell
+        if is_crowded or change.reshaped:
+            # A mailbox nobody knew, or one that went or has another name: only a listing of all can tell.
+            self._wakes.wake(WakeReason.LOCAL)
         self._wake(change.directories - unknown, change.files)
 
     def _wake(self, directories: frozenset[str] | set[str], files: Mapping[str, NewsOfFiles]) -> None:

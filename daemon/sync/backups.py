@@ -8,7 +8,7 @@ again or kept, nothing is inferred as deleted (decisions.md 2). The review outli
 
 import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -73,6 +73,12 @@ class Backups:
         left = self.review.mailboxes.difference(mailboxes)
         if left != self.review.mailboxes:
             await self._save(Review(mailboxes=left, is_tree_older=self.review.is_tree_older))
+
+    async def rename(self, old: MailboxName, new: MailboxName) -> None:
+        """A mailbox under review has another name."""
+        review = await self._load()
+        if old in review.mailboxes:
+            await self._save(replace(review, mailboxes=review.mailboxes - {old} | {new}))
 
     async def _load(self) -> Review:
         raw = await self._store.facts.get(self._account, _REVIEW)

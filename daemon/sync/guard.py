@@ -194,6 +194,20 @@ def guard_plan(
     return Guarded(plan=replace(plan, mailboxes=tuple(guarded)), held=tuple(held))
 
 
+def judge_gone(
+    situation: MailboxSituation,
+    breaker: DeletionBreaker,
+    removals: tuple[RemoveLocal, ...],
+    *,
+    account_size: int,
+    now: float,
+) -> HeldDeletions | None:
+    """The hold of a mailbox that the server no longer has: all its messages are one set (sync.md 15)."""
+    if not removals:
+        return None
+    return _judge(situation, Side.HERE, breaker, removals, account_size=account_size, now=now)
+
+
 def _inferring_nothing(actions: MailboxActions) -> MailboxActions:
     refetches = tuple(Refetch(mailbox=actions.mailbox, base=action.base) for action in actions.expunges)
     return replace(actions, removals=(), expunges=(), refetches=refetches)

@@ -6,7 +6,7 @@ Kept in state.sqlite3, because neither Maildir nor servers can give it back.
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from daemon.model.events import EventName, NewEvent
 from daemon.model.ids import AccountId, MailboxName
@@ -65,6 +65,24 @@ class Holds:
         spent = self._approved & set(mailboxes)
         if spent:
             self._approved -= spent
+            await self._save()
+
+    async def rename(self, old: MailboxName, new: MailboxName) -> None:
+        """The mailbox has another name; what is held in it, or approved, goes along."""
+        hold = self._current.pop(old, None)
+        if hold is not None:
+            self._current[new] = replace(hold, mailbox=new)
+        is_approved = old in self._approved
+        if is_approved:
+            self._approved = self._approved - {old} | {new}
+        if hold is not None or is_approved:
+            await self._save()
+
+    async def drop(self, mailbox: MailboxName) -> None:
+        """The mailbox is no more, and nothing is left to decide."""
+        hold = self._current.pop(mailbox, None)
+        if hold is not None or mailbox in self._approved:
+            self._approved -= {mailbox}
             await self._save()
 
     def _event(self, hold: HeldDeletions) -> NewEvent:

@@ -12,7 +12,7 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
-from daemon.model.errors import ConnectionLost, StoreForeign
+from daemon.model.errors import ConnectionLost
 from daemon.model.ids import MailboxName, MaildirName
 from daemon.model.local_news import LocalNews
 from daemon.model.mailbox import MailboxRecord
@@ -22,12 +22,15 @@ from daemon.net.imap.client import ImapClient
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.backups import Backups
+from daemon.sync.deletions import Deletions
 from daemon.sync.execution import Execution
 from daemon.sync.fingerprint import void_if_server_changed
-from daemon.sync.guard import DIRECTORY_LOST, DeletionBreaker, HeldDeletions, Side, guard_plan
+from daemon.sync.guard import DeletionBreaker, HeldDeletions, Side, guard_plan
 from daemon.sync.holds import Holds
 from daemon.sync.local_scan import LocalScan
 from daemon.sync.look import Look
+from daemon.sync.mailbox_changes import MailboxChanges
+from daemon.sync.mailbox_removal import Judged, MailboxRemoval
 from daemon.sync.mailboxes import KnownMailboxes, MailboxBook, MailboxPatterns
 from daemon.sync.open_uploads import UploadResolver
 from daemon.sync.partial_look import PartialLook
@@ -36,6 +39,7 @@ from daemon.sync.recovery import LocalRecovery
 from daemon.sync.refusals import Refusals
 from daemon.sync.reset import Rematch
 from daemon.sync.seen import Seen
+from daemon.sync.subscriptions import Subscriptions
 from daemon.sync.tally import Tally
 from daemon.sync.tracing import Tracing
 from daemon.sync.wishes import Wishes
@@ -73,6 +77,7 @@ class ImapSync:
             store=store,
             tree=tree,
             patterns=MailboxPatterns(settings.mailboxes, settings.exclude),
+            log=log,
         )
         self._scan = LocalScan(tree, log)
         self._breaker = DeletionBreaker(share_limit=settings.deletion_limit)
@@ -96,6 +101,29 @@ class ImapSync:
             tree=tree,
             scan=self._scan,
             breaker=self._breaker,
+            clock=clock,
+            log=log,
+        )
+        self._subscriptions = Subscriptions(account=settings.id, store=store, tree=tree, log=log)
+        self._changes = MailboxChanges(
+            account=settings.id,
+            store=store,
+            tree=tree,
+            book=self._book,
+            holds=self._holds,
+            backups=self._backups,
+            subscriptions=self._subscriptions,
+            clock=clock,
+            log=log,
+        )
+        self._removal = MailboxRemoval(
+            account=settings.id,
+            store=store,
+            tree=tree,
+            scan=self._scan,
+            holds=self._holds,
+            breaker=self._breaker,
+            subscriptions=self._subscriptions,
             clock=clock,
             log=log,
         )
@@ -136,6 +164,7 @@ class ImapSync:
         if await self._store.facts.get(self._account, _TREE_CLAIMED) is None:
             await self._tree.claim(adopt=True)
             await self._store.facts.set(self._account, _TREE_CLAIMED, "1")
+        await self._changes.recover()
         records = await self._book.records()
         await self._backups.look(records.keys())
         await self._recovery.run(records)
@@ -161,9 +190,9 @@ class ImapSync:
             await self.recover()
         await self._tree.check_identity()
         tally = Tally(self._account, self._on_progress)
-        known = await self._known(client, only)
+        known, judged = await self._known(client, only, tally)
         unborn = await self._recovery.run(known.all_records)
-        remade = await self._make_approved_directories(known)
+        remade = await self._removal.make_approved(known)
         wishes = Wishes(self._store, await self._store.operations.pending(self._account))
         uploads = await self._open_uploads.resolve(client, known.records, known.all_records)
         served = {name: record for name, record in known.records.items() if name not in uploads.unresolved}
@@ -221,10 +250,14 @@ class ImapSync:
             account_size=self._store.counts_of(self._account).total,
             now=self._clock.now(),
         )
-        lost = self._look.lost_directories
+        # A directory that is missing may have been renamed, which only a pass over everything can tell.
+        lost = self._look.lost_directories if only is None else {}
         # Where something is neither there nor proved to be gone, a look decides nothing.
         decided = {name for name, one in seen.items() if not one.facts.undecided}
-        await self._holds.record([*guarded.held, *lost.values()], looked_at=[*decided, *lost, *remade])
+        await self._holds.record(
+            [*guarded.held, *judged.held, *lost.values()],
+            looked_at=[*decided, *judged.looked_at, *lost, *remade],
+        )
         execution = Execution(
             settings=self._settings,
             store=self._store,
@@ -247,6 +280,7 @@ class ImapSync:
             raise ConnectionLost("the line was given up during the pass")
         await self._holds.spend((complete & decided) | remade)
         await self._backups.reviewed(complete & decided)
+        await self._removal.finish(client, complete & decided)
         if (
             only is None
             and complete.issuperset(record.name for record in work)
@@ -258,29 +292,32 @@ class ImapSync:
             return result.plus(await self.run_pass(client))
         return result
 
-    async def _known(self, client: ImapClient, only: Collection[MailboxName] | None) -> KnownMailboxes:
+    async def _known(
+        self, client: ImapClient, only: Collection[MailboxName] | None, tally: Tally
+    ) -> tuple[KnownMailboxes, Judged]:
+        """The mailboxes of this pass; in one over everything, what was done to mailboxes is followed first."""
         if only is not None:
-            return await self._book.known()
+            return await self._book.known(), Judged(held=[], looked_at=set())
         # QUIRK Dovecot 2.3: STATUS of the selected mailbox tells what the session has seen, not what there is.
         await client.unselect()
-        return await self._book.reconcile(await client.list_mailboxes())
+        before = await client.list_mailboxes()
+        await self._book.believe(before)
+        followed = await self._changes.follow(client, before, tally)
+        judged = await self._removal.follow(client, followed.missing, await self._deletions(tally), tally)
+        listed = await client.list_mailboxes() if judged.must_list else followed.listed
+        known = await self._book.reconcile(listed, tally)
+        await self._subscriptions.follow(client, known.records, known.remote)
+        return known, judged
 
-    async def _make_approved_directories(self, known: KnownMailboxes) -> frozenset[MailboxName]:
-        """Make the directory of a mailbox anew whose loss a person has approved: its messages count as deleted then.
-
-        A foreign directory in its place stays what it is. Returns those that are not kept in step now: with the
-        directory everything has been done for them.
-        """
-        remade = set[MailboxName]()
-        for mailbox, hold in self._holds.current.items():
-            record = known.all_records.get(mailbox)
-            if record is None or hold.reason != DIRECTORY_LOST or not self._holds.is_approved(mailbox):
-                continue
-            try:
-                await self._tree.ensure(record.directory)
-            except StoreForeign as exc:
-                self._log.warning("mailbox.directory_foreign", mailbox=mailbox, reason=exc.reason)
-                continue
-            if mailbox not in known.records:
-                remade.add(mailbox)
-        return frozenset(remade)
+    async def _deletions(self, tally: Tally) -> Deletions:
+        return Deletions(
+            account=self._account,
+            rule=self._settings.delete,
+            store=self._store,
+            tree=self._tree,
+            clock=self._clock,
+            log=self._log,
+            tally=tally,
+            wishes=Wishes(self._store, await self._store.operations.pending(self._account)),
+            refusals=self._refusals,
+        )

@@ -129,6 +129,12 @@ class Rematch:
             for name, entry in listing.entries.items()
             if (row := rows.get(name)) is None or row.uid is None
         ]
+        # Moved or copied here from another mailbox: on the server it was there, and the plan says what became of it.
+        from_elsewhere = await self._store.messages.names_elsewhere(
+            self._account,
+            record.name,
+            [entry.maildir_name for entry in unbound if self._tree.is_ours(entry.maildir_name)],
+        )
         files: dict[MaildirName, _File] = {}
         for facts in await file_facts(self._tree, record.directory, unbound):
             name, content = facts.entry.maildir_name, facts.content
@@ -140,7 +146,10 @@ class Rematch:
                 mtime=facts.mtime,
                 header_sha256=content.header_sha256,
                 was_on_server=(
-                    row is not None or name in remembered or name in buried or self._tree.is_ours(name)
+                    row is not None
+                    or name in remembered
+                    or name in buried
+                    or (self._tree.is_ours(name) and name not in from_elsewhere)
                 ),
             )
             files[name] = _File(key=key, facts=facts, row=row)

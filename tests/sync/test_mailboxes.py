@@ -67,17 +67,6 @@ async def test_listing_without_inbox_is_not_believed(stage, pattern):
         assert len(await bridge.files()) == 1
 
 
-async def test_mailbox_that_is_gone_from_the_listing_is_left_as_it_is(stage):
-    stage.deliver(letter(1), mailbox="Archive")
-    async with stage.bridge() as bridge:
-        await bridge.sync()
-        stage.user.delete("Archive")
-        for _ in range(3):
-            result = await bridge.sync()
-            assert (result.removed_here, result.failed) == (0, 0)
-        assert len(await bridge.files("Archive")) == 1
-
-
 async def test_mailbox_that_vanishes_during_the_pass_fails_by_itself(stage):
     stage.deliver(letter(1), mailbox="Archive")
     async with stage.bridge() as bridge:

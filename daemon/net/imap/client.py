@@ -185,6 +185,12 @@ class ImapClient(ImapStanding):
         session = self._session
         return names.denormalise(name, session.delimiter, session.personal_prefix, session.has_utf8)
 
+    def name_for(self, wire_name: bytes) -> MailboxName:
+        """The name under which a listing will show a mailbox of this wire name."""
+        session = self._session
+        decoded = names.decode_wire_name(wire_name, session.has_utf8)
+        return names.normalise(decoded, session.delimiter, session.personal_prefix)
+
     async def create(self, name: bytes) -> None:
         """Create a mailbox; ServerRefused (ALREADYEXISTS) if it is there."""
         await self._session.run(commands.create(name))
@@ -200,6 +206,10 @@ class ImapClient(ImapStanding):
     async def subscribe(self, name: bytes) -> None:
         """Subscribe to a mailbox."""
         await self._session.run(commands.subscribe(name))
+
+    async def unsubscribe(self, name: bytes) -> None:
+        """End the subscription to a mailbox."""
+        await self._session.run(commands.unsubscribe(name))
 
     # Scans
 
