@@ -15,7 +15,7 @@ from daemon.model.clock import Clock
 from daemon.model.errors import ConnectionLost
 from daemon.model.ids import MailboxName, MaildirName
 from daemon.model.local_news import LocalNews
-from daemon.model.mailbox import MailboxRecord
+from daemon.model.mailbox import MailboxRecord, RemoteMailbox
 from daemon.model.passes import PassResult, Progress
 from daemon.model.settings import ImapSettings
 from daemon.net.imap.client import ImapClient
@@ -145,6 +145,11 @@ class ImapSync:
     def held(self) -> Mapping[MailboxName, HeldDeletions]:
         """Deletions that wait for a person, as of the last pass."""
         return self._holds.current
+
+    @property
+    def listed(self) -> Mapping[MailboxName, RemoteMailbox]:
+        """The mailboxes kept in step as the server listed them last, with the numbers it gave; empty before a full pass."""
+        return self._book.listed
 
     async def approve(self, mailbox: MailboxName) -> None:
         """Let the held deletions of this mailbox go on in the next pass."""

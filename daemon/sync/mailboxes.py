@@ -86,6 +86,9 @@ class MailboxBook:
         self.patterns = patterns
         self._log = log
         self._served: frozenset[MailboxName] | None = None
+        self.listed: Mapping[MailboxName, RemoteMailbox] = {}
+        """The server's word about each kept mailbox at the last listing of this run; empty before the first."""
+
         self._trash: bytes | None = None
 
     async def records(self) -> Mapping[MailboxName, MailboxRecord]:
@@ -147,6 +150,7 @@ class MailboxBook:
         if fresh:
             await self._store.mailboxes.save(*fresh, events=self._created(fresh) if stored else ())
         self._served = frozenset(records)
+        self.listed = remote
         self._trash = _trash_of(mailbox for mailbox in listed if mailbox.is_selectable)
         return KnownMailboxes(
             records=records, remote=remote, all_records={**stored, **records}, trash=self._trash

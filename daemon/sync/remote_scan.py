@@ -149,7 +149,6 @@ async def _selected(client: ImapClient, record: MailboxRecord) -> tuple[Selectio
         since = QresyncSince(
             uid_validity=record.uid_validity, mod_seq=record.highest_mod_seq, known_uids=None
         )
-    client.drain_heard()
     selection = await client.select(record.wire_name, since=since)
     return selection, _Age.NOW if since is None else _Age.NOW_WITH_NEWS
 

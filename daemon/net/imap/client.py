@@ -155,6 +155,18 @@ class ImapClient(ImapStanding):
         wire_name = mailbox if isinstance(mailbox, bytes) else mailbox.wire_name
         return await status.status(self._session, wire_name, with_size=with_size)
 
+    async def look_back(self) -> Mapping[bytes, StatusResult]:
+        """The numbers of mailboxes that were selected and left under NOTIFY since the last call, by wire name.
+
+        What a server had not noticed of a mailbox when it was left, it may never tell: compare before waiting.
+        """
+        left = frozenset(self._session.left)
+        self._session.left.clear()
+        selection = self.selection
+        return await status.statuses(
+            self._session, left - {selection.wire_name} if selection is not None else left
+        )
+
     async def quota(self, wire_name: bytes = b"INBOX") -> tuple[Quota, ...]:
         """What the quota roots of a mailbox use and may use; empty where there is no quota or none is offered."""
         return await quota.quota(self._session, wire_name)
@@ -164,8 +176,8 @@ class ImapClient(ImapStanding):
     ) -> Selection:
         """Select a mailbox; with `since` and QRESYNC the answer has what changed and vanished.
 
-        What was heard of the mailbox selected before is forgotten: drain it first. UIDVALIDITY is for the caller to
-        compare.
+        What was heard of the mailbox selected before is forgotten; under NOTIFY, which tells it only once, it becomes a
+        push of that mailbox. UIDVALIDITY is for the caller to compare.
 
         Raises: ServerRefused, with code NONEXISTENT and the like, or reason no_uid_validity; nothing is selected then.
         """
@@ -297,7 +309,8 @@ class ImapClient(ImapStanding):
         """Wait until the server reports a change, `wake()` is called, or it is time to renew.
 
         Returns at once if something was heard and not drained, or `wake` was called before. Watches the selected
-        mailbox only (RFC 2177 §3), and all that `notify` asked for. CHANGED is followed by `drain_heard`, before any scan.
+        mailbox only (RFC 2177 §3), and all that `notify` asked for. CHANGED is followed by `take_pushes` (or `drain_heard`),
+        before any scan.
 
         Args:
             renew_after: Seconds before DONE is sent; cut to 25 minutes.
@@ -320,6 +333,13 @@ class ImapClient(ImapStanding):
         The first call after an `idle` that said CHANGED has the news of other mailboxes too (see `Heard`).
         """
         return self._session.heard.drain()
+
+    def take_pushes(self) -> Heard:
+        """What NOTIFY told of other mailboxes since the last call; clears it.
+
+        What was heard of the selected mailbox stays for its scan: an expunge told by VANISHED is not told again.
+        """
+        return self._session.heard.take_pushes()
 
     async def notify(self, mailboxes: Sequence[bytes] | None = None) -> None:
         """Be told of changes in these mailboxes (wire names), None for all that are ours, and in the tree of mailboxes.

@@ -49,6 +49,11 @@ class HeardNotes:
         """Whether a wait need not begin or go on."""
         return self._has_own_news or self.pushes.has_news
 
+    @property
+    def has_own_news(self) -> bool:
+        """Whether something was heard of the selected mailbox, or the line is closing, and nobody drained it."""
+        return self._has_own_news
+
     def forget(self) -> None:
         """Start anew, for another mailbox or after a drain; the line's closing and pushes of other mailboxes stay."""
         self._exists: int | None = None
@@ -97,6 +102,11 @@ class HeardNotes:
     def is_gone(self, uid: Uid) -> bool:
         """Whether this UID was said to have vanished and not been drained yet."""
         return any(uid in uids for uids in self._vanished)
+
+    def take_pushes(self) -> Heard:
+        """What was told of other mailboxes; clears it, and leaves what was heard of the selected one to `drain`."""
+        self.pushes.announce()
+        return self.pushes.add_to(Heard())
 
     def drain(self) -> Heard:
         """Everything heard so far; clears it."""

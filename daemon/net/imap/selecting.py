@@ -119,8 +119,9 @@ async def _ask(
     def done(tagged: Tagged) -> None:
         # Here and not after the await: what follows the OK in the same packet is news about the new mailbox.
         _stop_listening(session, collected)
-        if collected.has_news_of_last:
+        if collected.has_news_of_last or session.heard.has_own_news:
             session.note_left_behind(wire_name)
+        session.note_leaving()
         session.heard.forget()
         session.selection = None
         if tagged.is_ok and "UIDVALIDITY" in collected.numbers:
@@ -183,5 +184,6 @@ async def unselect(session: Session) -> None:
     """Leave the mailbox; without UNSELECT a mailbox stays selected, which does no harm."""
     if session.selection is not None and session.caps.has("UNSELECT"):
         await session.run(commands.unselect())
+        session.note_leaving()
         session.selection = None
         session.heard.forget()

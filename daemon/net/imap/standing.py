@@ -55,6 +55,11 @@ class ImapStanding(LineStanding[Session]):
         return self._session.is_notifying
 
     @property
+    def has_own_news(self) -> bool:
+        """Whether something was heard of the selected mailbox that no scan and no `drain_heard` has taken yet."""
+        return self._session.heard.has_own_news
+
+    @property
     def push_count(self) -> int:
         """LIST and STATUS told unasked since the line began, the first numbers after `notify` included.
 

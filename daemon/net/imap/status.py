@@ -3,7 +3,7 @@
 RFC 9051 §6.3.11; MAILBOXID: RFC 8474 §4.3; SIZE: RFC 8438; APPENDLIMIT: RFC 7889.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from daemon.model.errors import ServerRefused
 from daemon.net.imap import pushes
@@ -41,6 +41,31 @@ def same_mailbox(one: bytes, other: bytes) -> bool:
 async def status(session: Session, wire_name: bytes, *, with_size: bool = False) -> StatusResult:
     """The numbers of one mailbox; raises ServerRefused."""
     return await _ask(session, wire_name, items(session, with_size=with_size))
+
+
+async def statuses(session: Session, wire_names: Collection[bytes]) -> Mapping[bytes, StatusResult]:
+    """The numbers of several mailboxes, asked in one go; one that is refused is left out."""
+    wanted = {pushes.key_of(name): name for name in wire_names}
+    found: dict[bytes, list[StatusData]] = {}
+
+    def take(event: Event) -> bool:
+        if not isinstance(event, StatusData):
+            return False
+        name = wanted.get(pushes.key_of(event.wire_name))
+        if name is None:
+            return False
+        found.setdefault(name, []).append(event)
+        return True
+
+    session.other_listeners.append(take)
+    try:
+        answers = [session.start(commands.status(name, items(session)))[1] for name in wanted.values()]
+        for answer in answers:
+            await session.finish(answer)
+    finally:
+        session.other_listeners.remove(take)
+    said = {name: pushes.joined(parts) for name, parts in found.items()}
+    return {name: pushes.result_of(data) for name, data in said.items() if data is not None}
 
 
 async def append_limit(session: Session, wire_name: bytes) -> int | None:
