@@ -12,7 +12,7 @@ import grp
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -260,11 +260,13 @@ def _trees(settings: Settings, store: Store, clock: Clock) -> dict[AccountId, Ma
 
 
 def _connector(clock: Clock) -> Connect:
-    async def connect(settings: AccountSettings, log: FilteringBoundLogger) -> ImapClient:
+    async def connect(
+        settings: AccountSettings, log: FilteringBoundLogger, /, *, distrust: Collection[str]
+    ) -> ImapClient:
         endpoint = Endpoint(
             host=settings.host, port=settings.port, tls=settings.tls, ca_file=settings.ca_file
         )
-        return await ImapClient.connect(endpoint, clock=clock, log=log)
+        return await ImapClient.connect(endpoint, clock=clock, log=log, compress="auto", distrust=distrust)
 
     return connect
 

@@ -63,8 +63,9 @@ class ServiceStatus:
 class MailboxStatus:
     """One mailbox: what is stored, what it holds, how changes are noticed.
 
-    `lag_seconds` is how old what we know of the server may be: 0 while watched over a live line, else the time since
-    the last completed pass, None before the first.
+    `watch` is this mailbox's own: accounts mix them. `lag_seconds` is the time since the mailbox was last known to be in
+    step with the server: 0 while the server tells of its changes and the account waits with none outstanding; else since
+    that was last so, or since the last pass that looked at the mailbox began. None before the first such pass of this run.
     """
 
     record: MailboxRecord

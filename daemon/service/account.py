@@ -1,13 +1,13 @@
 """An account's life: one session after another, with the right wait in between.
 
 Owns what outlives a connection: the engine, the wakes, the waiting times, the refused logins, whether it is paused.
-Every error of a session ends here and becomes a state with a reason and a time of retry; an error that is our own
-fault goes up to the supervisor, which runs the account again.
+Every error of a session ends here and becomes a state with a reason and a time of retry; our own faults go up.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -26,6 +26,8 @@ from daemon.service.login import Connect, Login, ReadPassword
 from daemon.service.login_guard import LoginGuard
 from daemon.service.pace import Pace
 from daemon.service.pulse import Pulse
+from daemon.service.push.account_push import AccountPush
+from daemon.service.push.trust import Trust
 from daemon.service.quiescence import OpenEngine
 from daemon.service.session import ImapSession
 from daemon.service.standing import Announce, Standing
@@ -86,15 +88,32 @@ class AccountRunner:
         self._pulse = Pulse(clock)
         self._guard = LoginGuard(store=store, account=settings.id, clock=clock, attempts=pace.login_attempts)
         self._waits = Waits(pace=pace, clock=clock, random=random)
-        self._login = Login(
+        trust = Trust(clock=clock, doubt_seconds=pace.doubt_seconds, log=log)
+        login = partial(
+            Login,
             settings=settings,
             connect=connect,
             read_password=read_password,
             guard=self._guard,
             bucket=self._waits.bucket,
             gate=gate,
-            pulse=self._pulse,
             deadline_seconds=pace.open_deadline_seconds,
+            distrusted=lambda: trust.distrusted,
+            log=log,
+        )
+        self._login = login(pulse=self._pulse)
+        self._push = AccountPush(
+            settings=settings,
+            store=store,
+            wakes=self._wakes,
+            trust=trust,
+            line_login=login(
+                pulse=Pulse(clock)
+            ),  # an extra line that hangs is no reason to restart the account
+            bucket=self._waits.bucket,
+            pulse=self._pulse,
+            clock=clock,
+            pace=pace,
             log=log,
         )
         self._engine: ImapSync | None = None
@@ -120,7 +139,10 @@ class AccountRunner:
         return self._session is not None and self._session.is_connected
 
     def watch_of(self, mailbox: MailboxName) -> WatchMode:
-        return WatchMode.POLL if self._session is None else self._session.watch_of(mailbox)
+        return self._push.in_step.mode_of(mailbox)
+
+    def lag_of(self, mailbox: MailboxName) -> float | None:
+        return self._push.in_step.lag_of(mailbox)
 
     def is_stuck(self) -> bool:
         return self._pulse.is_overdue()
@@ -218,6 +240,7 @@ class AccountRunner:
         await self._guard.forget_refusals()
         await self._guard.keep_throttle(None)
         self._waits.start_over()
+        self._push.forget()
         self._not_before = 0.0
         self._standing.apply(AccountEvent.RESTARTED)
         self._interrupt()
@@ -294,9 +317,9 @@ class AccountRunner:
                 return
             session = ImapSession(
                 settings=self._settings,
-                store=self._store,
                 engine=engine,
                 login=self._login,
+                push=self._push,
                 local_watch=self._local_watch,
                 standing=self._standing,
                 wakes=self._wakes,

@@ -48,10 +48,13 @@ class TokenBucket:
         self._tokens = float(burst)
         self._touched = clock.monotonic()
 
-    def wait_seconds(self) -> float:
-        """How long until there is a token; 0.0 when there is one. Takes none."""
+    def wait_seconds(self, *, keep: int = 0) -> float:
+        """How long until there is a token beside `keep` others; 0.0 when there is one. Takes none.
+
+        A bucket that never holds so many does not make one wait for ever: full is enough.
+        """
         self._catch_up()
-        return max(0.0, 1.0 - self._tokens) * self._refill
+        return max(0.0, min(1.0 + keep, self._burst) - self._tokens) * self._refill
 
     def take(self) -> None:
         """Use one; with none left the next comes later by as much."""

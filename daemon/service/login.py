@@ -5,7 +5,8 @@ was refused often enough. Used by the service and by a single pass alike.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
@@ -19,7 +20,17 @@ from daemon.service.login_guard import LoginGuard
 from daemon.service.pulse import Pulse
 from daemon.service.verdicts import LoginSpent
 
-Connect = Callable[[AccountSettings, FilteringBoundLogger], Awaitable[ImapClient]]
+
+class Connect(Protocol):
+    """Opens a line to an account's server; nobody is logged in yet."""
+
+    async def __call__(
+        self, settings: AccountSettings, log: FilteringBoundLogger, /, *, distrust: Collection[str]
+    ) -> ImapClient:
+        """The line, on which `distrust` are capabilities not to be believed."""
+        ...
+
+
 ReadPassword = Callable[[AccountSettings], Awaitable[Secret]]
 
 
@@ -38,6 +49,7 @@ class Login:
         pulse: Pulse,
         deadline_seconds: float,
         log: FilteringBoundLogger,
+        distrusted: Callable[[], Collection[str]] = frozenset,
     ) -> None:
         self._settings = settings
         self._connect = connect
@@ -48,6 +60,7 @@ class Login:
         self._pulse = pulse
         self._deadline = deadline_seconds
         self._log = log
+        self._distrusted = distrusted
 
     async def log_in(self) -> ImapClient:
         """A client in authenticated state; its owner must log out or abort.
@@ -63,7 +76,7 @@ class Login:
         self._pulse.rest()  # waiting for one's turn is not being stuck
         async with self._gate.turn():
             self._pulse.expect(self._deadline)
-            client = await self._connect(self._settings, self._log)
+            client = await self._connect(self._settings, self._log, distrust=self._distrusted())
             try:
                 await self._authenticate(client, secret)
                 await self._guard.forget_refusals()

@@ -12,6 +12,13 @@ class Pace:
 
     pass_interval_seconds: float = 60.0  # how old the other mailboxes may get while INBOX is watched
     idle_renew_seconds: float = 300.0  # sync.md 22: whatever was heard
+    tell_patience_seconds: float = (
+        5.0  # what a server has not told by then although it claims to push, it does not tell
+    )
+    doubt_seconds: float = 3600.0  # a claim that proved false is tried again: servers are mended
+    line_pause_seconds: float = 900.0  # after a refused extra line
+    line_blame_seconds: float = 2.0  # by then a lost network has shown on the main line too
+    rank_seconds: float = 3600.0  # how often it is asked which mailboxes are the busiest
     passes_limit: int = 8  # to quiescence; more than this means that someone else is writing all the time
 
     retry_first_seconds: float = 2.0

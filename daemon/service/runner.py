@@ -67,6 +67,10 @@ class Runner(Protocol):
         """How changes of this mailbox are noticed now."""
         ...
 
+    def lag_of(self, mailbox: MailboxName) -> float | None:
+        """Seconds since the mailbox was last known to be in step with the server (`service_status.MailboxStatus`)."""
+        ...
+
     @property
     def is_connected(self) -> bool:
         """Whether a line is up and logged in."""

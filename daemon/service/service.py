@@ -80,7 +80,7 @@ class Service:
                 version=parts.version,
                 is_running=lambda: self.supervisor.is_running,
             ),
-            accounts=AccountsControl(store=parts.store, runners=runners, jobs=jobs, clock=parts.clock),
+            accounts=AccountsControl(store=parts.store, runners=runners, jobs=jobs),
             messages=MessagesControl(
                 store=parts.store, trees=parts.trees, runners=runners, clock=parts.clock
             ),

@@ -85,6 +85,9 @@ class UnservedAccount:
     def watch_of(self, mailbox: MailboxName) -> WatchMode:
         return WatchMode.POLL
 
+    def lag_of(self, mailbox: MailboxName) -> float | None:
+        return None
+
     def _refuse(self, kind: JobKind) -> Job:
         job = self._jobs.open(self._account, kind)
         self._jobs.fail_waiting(self._account, kind, self._refusal)

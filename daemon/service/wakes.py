@@ -19,6 +19,7 @@ class WakeReason(StrEnum):
     SCHEDULE = "schedule"
     LOCAL = "local"
     OPERATION = "operation"
+    SERVER = "server"
     REQUEST = "request"
 
 
@@ -53,6 +54,11 @@ class Agenda:
     def is_distrustful(self) -> bool:
         """Whether every directory is to be read, whatever its stamp says."""
         return bool(self.reasons & DISTRUSTFUL_REASONS)
+
+    def joined(self, later: "Agenda") -> "Agenda":
+        """With everything a later one has."""
+        only = None if self.only is None or later.only is None else self.only | later.only
+        return Agenda(only, self.reasons | later.reasons, self.news.joined(later.news))
 
     def plus(
         self, reason: WakeReason, mailbox: MailboxName | None, files: NewsOfFiles | None = None

@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, RowMapping, Select, select, text, tuple_
+from sqlalchemy import Connection, RowMapping, Select, func, select, text, tuple_
 
 from daemon.model.envelope import Content, Envelope
 from daemon.model.errors import NotFound
@@ -133,6 +133,21 @@ class MessageRoom:
             )
 
         return await self._readers.index(query) if maildir_names else frozenset()
+
+    async def arrivals(self, account: AccountId, since: int) -> Mapping[MailboxName, int]:
+        """How many messages of each mailbox have an internal date from `since` on; mailboxes without any are left out.
+
+        Costs a walk over those messages, not over all: the index on (account, internal date) finds them.
+        """
+        counted = (
+            select(MAILBOX.c.name, func.count())
+            .join_from(MESSAGE, MAILBOX, MAILBOX.c.id == MESSAGE.c.mailbox_id)
+            .where(MESSAGE.c.account == account, MESSAGE.c.internal_date >= since)
+            .group_by(MAILBOX.c.name)
+        )
+        return await self._readers.index(
+            lambda connection: {MailboxName(row[0]): int(row[1]) for row in connection.execute(counted)}
+        )
 
     async def by_name(
         self, account: AccountId, mailbox: MailboxName, maildir_name: MaildirName

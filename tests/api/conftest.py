@@ -185,9 +185,9 @@ async def open_world(path: Path) -> AsyncIterator[World]:
     await trees[WORK].claim(generation=store.generation)
     log = structlog.wrap_logger(structlog.ReturnLogger(), wrapper_class=structlog.BoundLogger)
 
-    async def connect(settings: Any, bound: Any) -> ImapClient:
+    async def connect(settings: Any, bound: Any, *, distrust: Any) -> ImapClient:
         endpoint = Endpoint(host=settings.host, port=settings.port, tls=settings.tls)
-        return await ImapClient.connect(endpoint, clock=clock, log=bound)
+        return await ImapClient.connect(endpoint, clock=clock, log=bound, distrust=distrust)
 
     def open_engine(settings: ImapSettings, on_progress: Any) -> ImapSync:
         return ImapSync(

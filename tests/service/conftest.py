@@ -353,7 +353,9 @@ async def open_house(tmp_path: Path, quick_pace) -> AsyncIterator[OpenHouse]:
         await house.service.stop()
         await house.store.close()
 
-    async def start(*accounts, pace=quick_pace, clock=None, random=lambda: 0.5, connect=None) -> House:
+    async def start(
+        *accounts, pace=quick_pace, clock=None, random=lambda: 0.5, connect=None, compress="off"
+    ) -> House:
         while opened:
             await close(opened.pop())
         clock = clock or SystemClock()
@@ -373,12 +375,14 @@ async def open_house(tmp_path: Path, quick_pace) -> AsyncIterator[OpenHouse]:
             for settings in accounts
         }
 
-        async def dial(settings, bound) -> ImapClient:
+        async def dial(settings, bound, *, distrust) -> ImapClient:
             house.connects += 1
             endpoint = Endpoint(
                 host=settings.host, port=settings.port, tls=settings.tls, ca_file=settings.ca_file
             )
-            return await ImapClient.connect(endpoint, clock=clock, log=bound)
+            return await ImapClient.connect(
+                endpoint, clock=clock, log=bound, compress=compress, distrust=distrust
+            )
 
         class CountedSync(ImapSync):
             async def run_pass(self, client, *, only=None, **more):

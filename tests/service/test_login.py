@@ -41,7 +41,7 @@ class Door:
             log=self.log,
         )
 
-    async def _connect(self, settings, log) -> ImapClient:
+    async def _connect(self, settings, log, *, distrust) -> ImapClient:
         self.connects += 1
         return await ImapClient.connect(
             Endpoint(host=settings.host, port=settings.port, tls=settings.tls), clock=SystemClock()

@@ -25,7 +25,7 @@ async def sync(tmp_path):
     path = tmp_path / "store"
     store = await Store.open(path, clock=clock)
 
-    async def connect(settings, bound) -> ImapClient:
+    async def connect(settings, bound, *, distrust) -> ImapClient:
         if settings.id == "buggy":
             raise ZeroDivisionError
         return await ImapClient.connect(

@@ -17,7 +17,7 @@ async def test_idle_that_is_refused_becomes_polling_and_says_so(open_house, scri
     status = house.control.account_status("work")
     assert status.reason == "idle_refused"
     assert "not today" in status.detail
-    assert any(entry["event"] == "account.idle_refused" for entry in house.log.entries)
+    assert any(entry["event"] == "capability.distrusted" for entry in house.log.entries)
     await asyncio.sleep(0.2)
     assert scripted.commands.count("IDLE") == 1
 

@@ -13,14 +13,14 @@ async def test_crash_of_one_account_is_shown_and_it_is_run_again(
     crashes = 0
     house = None
 
-    async def connect(settings, log):
+    async def connect(settings, log, **options):
         nonlocal crashes
         if settings.id == "bad":
             crashes += 1
             raise ZeroDivisionError("a bug of ours")
         return await dial(settings, log)
 
-    async def dial(settings, log):
+    async def dial(settings, log, **options):
         from daemon.model.clock import SystemClock
         from daemon.net.endpoint import Endpoint
         from daemon.net.imap.client import ImapClient
@@ -48,7 +48,7 @@ async def test_stuck_account_is_cancelled_and_run_again(
     """Decision 5: one stuck account stops nothing, and not for ever itself."""
     hung = 0
 
-    async def connect(settings, log):
+    async def connect(settings, log, **options):
         nonlocal hung
         hung += 1
         await asyncio.Event().wait()
@@ -112,7 +112,7 @@ async def test_no_more_handshakes_at_once_than_allowed(
     """N18, seen from the server: connections that are not yet logged in."""
     waiting = most = 0
 
-    async def connect(settings, log):
+    async def connect(settings, log, **options):
         nonlocal waiting, most
         waiting += 1
         most = max(most, waiting)

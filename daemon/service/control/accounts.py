@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 
-from daemon.model.clock import Clock
 from daemon.model.errors import NotFound
 from daemon.model.ids import INBOX, AccountId, MailboxName
 from daemon.model.jobs import Job
-from daemon.model.mailbox import MailboxCounts, MailboxRecord
-from daemon.model.service_status import MailboxStatus, last_sync_age_seconds
-from daemon.model.states import WatchMode
+from daemon.model.mailbox import MailboxCounts
+from daemon.model.service_status import MailboxStatus
 from daemon.service.jobs import JobBook
 from daemon.service.runner import Runner
 from daemon.store.store import Store
@@ -20,13 +18,10 @@ _EMPTY = MailboxCounts(total=0, unread=0)
 class AccountsControl:
     """Hands wishes to the runners and reads the store."""
 
-    def __init__(
-        self, *, store: Store, runners: Mapping[AccountId, Runner], jobs: JobBook, clock: Clock
-    ) -> None:
+    def __init__(self, *, store: Store, runners: Mapping[AccountId, Runner], jobs: JobBook) -> None:
         self._store = store
         self._runners = runners
         self._jobs = jobs
-        self._clock = clock
 
     async def request_sync(self, account: str, *, wait_seconds: float | None) -> Job:
         """A job that is done when a full pass begun from now on is quiet."""
@@ -69,9 +64,13 @@ class AccountsControl:
         runner = self._runner(account)
         records = await self._store.mailboxes.list(runner.account)
         counts = await self._store.mailboxes.counts(runner.account)
-        age = last_sync_age_seconds(runner.status, self._clock.now())
         return tuple(
-            _status_of(record, counts.get(record.name, _EMPTY), runner.watch_of(record.name), age)
+            MailboxStatus(
+                record=record,
+                counts=counts.get(record.name, _EMPTY),
+                watch=runner.watch_of(record.name),
+                lag_seconds=runner.lag_of(record.name),
+            )
             for record in sorted(records, key=lambda record: _rank(record.name))
         )
 
@@ -80,15 +79,6 @@ class AccountsControl:
         if runner is None:
             raise NotFound(f"there is no account {account[:64]!r}", reason="account_unknown")
         return runner
-
-
-def _status_of(
-    record: MailboxRecord, counts: MailboxCounts, watch: WatchMode, age_seconds: float | None
-) -> MailboxStatus:
-    is_live = watch is not WatchMode.POLL
-    return MailboxStatus(
-        record=record, counts=counts, watch=watch, lag_seconds=0.0 if is_live else age_seconds
-    )
 
 
 def _rank(name: MailboxName) -> tuple[bool, str]:

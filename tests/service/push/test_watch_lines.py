@@ -1,0 +1,162 @@
+"""Extra lines: whom they watch, what a refusal costs, and that it never costs the account."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from daemon.demo.imap.server import ImapServer
+from daemon.demo.mailbox import User
+from daemon.model.states import AccountState as S
+from daemon.model.states import WatchMode
+
+MAIL = b"Subject: hello\r\n\r\nworld\r\n"
+
+
+@pytest.fixture
+def never(quick_pace):
+    return replace(quick_pace, pass_interval_seconds=3600.0, line_blame_seconds=0.05)
+
+
+@pytest.fixture
+def user():
+    user = User("me", "secret")
+    for name, count in (("busy", 3), ("calm", 1), ("dead", 0), ("still", 0)):
+        box = user.create(name)
+        for _ in range(count):
+            box.deliver(MAIL, internal_date=4_000_000_000)
+    return user
+
+
+async def modes(house) -> dict[str, WatchMode]:
+    return {one.record.name: one.watch for one in await house.control.list_mailboxes("work")}
+
+
+async def watches(house, *names: str) -> None:
+    """Return once these mailboxes are pushed and no others."""
+    for _ in range(1000):
+        found = {name for name, mode in (await modes(house)).items() if mode is WatchMode.IDLE}
+        if found == set(names):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{found} are watched: {house.control.account_status('work')}")
+
+
+async def test_busiest_mailboxes_have_lines_and_their_mail_comes_at_once(
+    open_house, imap_account, user, never, until
+) -> None:
+    async with ImapServer([user]) as server:
+        house = await open_house(imap_account(server.port, max_connections=4), pace=never)
+        await house.reaches(S.IDLE)
+        await until(lambda: server.client_count == 3)
+        await watches(house, "INBOX", "busy", "calm")
+        for name in ("calm", "busy", "INBOX"):
+            total = house.control.account_status("work").total
+            user.find(name).deliver(MAIL, internal_date=4_000_000_001)
+            await until(lambda total=total: house.control.account_status("work").total == total + 1)
+        assert house.connects == 3
+        assert {None, frozenset({"calm"}), frozenset({"busy"})} <= set(house.passes)
+        assert house.control.account_status("work").reason is None
+
+
+async def test_two_connections_are_one_line_and_a_reserve(
+    open_house, imap_account, user, never, until
+) -> None:
+    async with ImapServer([user]) as server:
+        house = await open_house(imap_account(server.port, max_connections=2), pace=never)
+        await house.reaches(S.IDLE)
+        await watches(house, "INBOX")
+        await asyncio.sleep(0.2)
+        assert server.client_count == 1
+
+
+async def test_server_with_one_connection_left_leaves_the_account_idle_and_says_so(
+    open_house, scripted, boxes, imap_account, never, until, told
+) -> None:
+    logins = 0
+
+    def login(tag: str, _: str) -> bytes:
+        nonlocal logins
+        logins += 1
+        if logins == 1:
+            return f"{tag} OK done\r\n".encode()
+        return f"{tag} NO [LIMIT] too many connections\r\n".encode()
+
+    scripted.on["LOGIN"] = login
+    house = await open_house(imap_account(scripted.port), pace=never)
+    await until(lambda: house.control.account_status("work").reason == "connections_limited")
+    status = house.control.account_status("work")
+    assert status.state is S.IDLE
+    assert "too many connections" in status.detail
+    assert logins == 2
+    assert (await modes(house))["INBOX"] is WatchMode.IDLE
+    await told(house, "idle", "connections_limited")
+
+
+async def test_extra_login_that_is_refused_is_never_repeated_and_locks_nobody_out(
+    open_house, scripted, boxes, imap_account, never, until
+) -> None:
+    """Some servers call a limit a wrong password; three of these would end the account."""
+    accepted = 0
+
+    def login(tag: str, _: str) -> bytes:
+        nonlocal accepted
+        accepted += 1
+        if accepted % 2:
+            return f"{tag} OK done\r\n".encode()
+        return f"{tag} NO [AUTHENTICATIONFAILED] no\r\n".encode()
+
+    scripted.on["LOGIN"] = login
+    pace = replace(never, line_pause_seconds=0.05)
+    house = await open_house(imap_account(scripted.port), pace=pace)
+    for count in (2, 4, 6, 8):
+        await until(lambda count=count: scripted.logins == count)
+        await until(lambda: house.state() is S.IDLE)
+        scripted.drop_all()
+    await until(lambda: scripted.logins >= 9)
+    await house.reaches(S.IDLE)
+    assert "auth_failed" not in [state for state, _ in await house.states_told()]
+
+
+async def test_last_token_of_the_login_bucket_is_the_main_lines(
+    open_house, scripted, boxes, imap_account, never, until
+) -> None:
+    house = await open_house(imap_account(scripted.port), pace=replace(never, login_burst=2))
+    await house.reaches(S.IDLE)
+    await until(lambda: "IDLE" in scripted.commands)
+    assert scripted.logins == 1
+    scripted.drop_all()
+    await until(lambda: scripted.logins == 2)
+
+
+async def test_limit_is_tried_again_after_its_time(
+    open_house, scripted, boxes, imap_account, never, until
+) -> None:
+    is_full = True
+    logins = 0
+
+    def login(tag: str, _: str) -> bytes:
+        nonlocal logins
+        logins += 1
+        if logins > 1 and is_full:
+            return f"{tag} NO [LIMIT] too many connections\r\n".encode()
+        return f"{tag} OK done\r\n".encode()
+
+    scripted.on["LOGIN"] = login
+    house = await open_house(imap_account(scripted.port), pace=replace(never, line_pause_seconds=0.3))
+    await until(lambda: house.control.account_status("work").reason == "connections_limited")
+    is_full = False
+    await until(lambda: "EXAMINE" in scripted.commands)
+    await watches(house, "INBOX", "a", "b")
+    await until(lambda: house.control.account_status("work").reason is None)
+
+
+async def test_all_lines_end_with_the_account(open_house, imap_account, user, never, until) -> None:
+    async with ImapServer([user]) as server:
+        house = await open_house(imap_account(server.port), pace=never)
+        await until(lambda: server.client_count == 3)
+        await house.control.pause("work", wait_seconds=5)
+        await until(lambda: server.client_count == 0)
+        await watches(house)
+        await house.control.resume("work", wait_seconds=5)
+        await until(lambda: server.client_count == 3)
