@@ -26,6 +26,7 @@ from daemon.net.imap.client import ImapClient
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.actions import ExpungeRemote, Forget, Refetch, RemoveLocal, message_of, uid_of
+from daemon.sync.gmail import needs_trash, without_other_labels
 from daemon.sync.refusals import Asked, Refusals
 from daemon.sync.selecting import VALIDITY_CHANGED, select_for_change
 from daemon.sync.tally import Tally
@@ -152,6 +153,13 @@ class Deletions:
                 await client.move(uids, trash)
                 return OperationState.DONE
             await self._trash.copy(client, record, trash, await self._octets(entries))
+        elif self._rule is DeleteRule.EXPUNGE and trash is not None and needs_trash(client, record):
+            lone = await without_other_labels(client, record, uids)
+            if lone:
+                await client.move(lone, trash)
+            uids = UidSet(uid for uid in uids if uid not in lone)
+            if not uids:
+                return OperationState.DONE
         await client.store_flags(uids, add=frozenset({DELETED}))
         if self._rule is DeleteRule.MARK or not client.caps.has("UIDPLUS"):
             return OperationState.MARKED

@@ -18,7 +18,8 @@ class Rule:
     """What befalls the next `times` commands that match. `seen` has them, without their tags."""
 
     pattern: bytes
-    do: str  # refuse: answered NO, never forwarded; lose: done, the answer lost with the line; cut: not even done
+    do: str  # refuse: answered NO, never forwarded; lose: done, the answer lost with the line; cut: not even done;
+    # answer: answered by `text`, never forwarded
     text: bytes = b"NO no"
     times: int = 1_000_000
     seen: list[bytes] = field(default_factory=list)
@@ -31,6 +32,7 @@ class Meddler:
         self._target_port = target_port
         self._tasks: set[asyncio.Task[None]] = set()
         self.rules: list[Rule] = []
+        self.edits: list[tuple[bytes, bytes]] = []
         self.replacements: list[tuple[bytes, bytes]] = []
         self.commands: list[bytes] = []
         self.before_command: Callable[[bytes], None] | None = None
@@ -56,6 +58,14 @@ class Meddler:
 
     def cut(self, pattern: bytes, times: int = 1) -> Rule:
         return self._add(Rule(pattern, "cut", times=times))
+
+    def answer(self, pattern: bytes, lines: bytes, times: int = 1_000_000) -> Rule:
+        """Stand in for a server that knows the command: these lines, then OK."""
+        return self._add(Rule(pattern, "answer", lines, times))
+
+    def edit(self, pattern: bytes, by: bytes) -> None:
+        """Change commands on their way to the server."""
+        self.edits.append((pattern, by))
 
     def replace(self, pattern: bytes, by: bytes) -> None:
         self.replacements.append((pattern, by))
@@ -122,10 +132,15 @@ class Meddler:
             if rule is not None and rule.do == "refuse":
                 writer.write(tag + b" " + rule.text + b"\r\n")
                 continue
+            if rule is not None and rule.do == "answer":
+                writer.write(rule.text + tag + b" OK done\r\n")
+                continue
             if rule is not None and rule.do == "cut":
                 return
             if rule is not None:
                 lost.add(tag)
+            for pattern, by in self.edits:
+                whole = re.sub(pattern, by, whole)
             up_writer.write(re.sub(rb"\{(\d+)\}\r\n", rb"{\1+}\r\n", whole, count=1))
             await up_writer.drain()
 

@@ -24,6 +24,7 @@ from daemon.net.imap import (
     fetching,
     greeting,
     idling,
+    labels,
     listing,
     login,
     notifying,
@@ -250,6 +251,10 @@ class ImapClient(ImapStanding):
     async def list_uids(self) -> UidSet:
         """All UIDs of the selected mailbox."""
         return await scanning.list_uids(self._session)
+
+    async def labels_of(self, uids: UidSet) -> Mapping[Uid, frozenset[bytes]]:
+        """Gmail's labels of messages in the selected mailbox; needs X-GM-EXT-1. UIDs without an answer are left out."""
+        return await labels.labels_of(self._session, uids)
 
     async def fetch_headers(self, uids: UidSet) -> Mapping[Uid, bytes]:
         """Header blocks; UIDs that the server did not answer are left out."""
