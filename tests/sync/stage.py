@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import os
-import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from daemon.model.mailbox import SpecialUse
 from daemon.model.message import MessageQuery
 from daemon.model.operations import Operation, OperationKind, OperationState
 from daemon.model.settings import Tls
+from daemon.store.maildir import scan
 from tests.support.bridge import ACCOUNT, Bridge, open_bridge, settings_for
 from tests.sync.meddler import Meddler
 
@@ -126,23 +127,29 @@ def put(
     return path
 
 
+class _Meanwhile:
+    """The time module, but for waits, at whose end the directory has changed once more."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def __getattr__(self, name: str):
+        return getattr(time, name)
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+        (self._directory / ".busy").touch()
+        (self._directory / ".busy").unlink()
+
+
 @contextlib.contextmanager
 def restless(directory: Path):
-    """Another program changes the directory all the time, so that no listing of it proves anything missing."""
-    is_over = threading.Event()
-
-    def change() -> None:
-        while not is_over.is_set():
-            (directory / ".busy").touch()
-            (directory / ".busy").unlink()
-
-    thread = threading.Thread(target=change)
-    thread.start()
+    """Another program changes the directory during each listing of it, so that none proves anything missing."""
+    scan.time = _Meanwhile(directory)
     try:
         yield
     finally:
-        is_over.set()
-        thread.join()
+        scan.time = time
 
 
 async def messages(bridge: Bridge, mailbox: str | None = None):
