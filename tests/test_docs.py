@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 INDEX = ROOT / "docs" / "rfc-index.txt"
-PROOFS = {"Dovecot 2.3", "transcript", "scripted server", "vectors", "property"}
+PROOFS = {"Dovecot 2.3", "Cyrus", "Courier", "transcript", "scripted server", "vectors", "property"}
 # issue 3, "Extensions"
 WANTED = [
     "IMAP4rev1",
