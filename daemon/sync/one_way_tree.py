@@ -12,20 +12,21 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
-from daemon.model.errors import StoreForeign
+from daemon.model.errors import StoreError, StoreForeign
 from daemon.model.events import EventName, NewEvent
-from daemon.model.flags import FlagSet
+from daemon.model.flags import LETTER_FLAGS, FlagSet, in_spelling_of
 from daemon.model.ids import INBOX, AccountId, MailboxName, MaildirName, MessageId, new_message_id
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.operations import OperationKind, Tombstone
 from daemon.model.passes import PassResult
 from daemon.model.views import BaseEntry, BaseView, LocalEntry
 from daemon.store.base import Arrival, FlagUpdate
+from daemon.store.maildir.flags import FlagChange
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.actions import file_of, message_of
 from daemon.sync.downloads import new_message_event
-from daemon.sync.file_facts import file_facts
+from daemon.sync.file_facts import readable_facts
 from daemon.sync.local_scan import Listing, LocalScan, absent_names, view_of
 from daemon.sync.missing import prove_missing
 from daemon.sync.one_way_plan import LocalMove, look_at_mailbox, without_moves
@@ -128,14 +129,21 @@ class OneWayTree:
         await self._move(records, moves, tally)
         for fact in rest:
             record = records[fact.mailbox]
-            await self._take_in(record, fact.arrived)
+            await self._take_in(record, fact.arrived, tally)
             await self._note_flags(record, fact.flags, tally)
             if is_backup:
                 await self._ask_again(record, fact.gone)
             else:
                 await self._bury(record, fact.gone, wishes, tally, is_unlink_pending=False)
             await self._bury(record, fact.buried, wishes, tally, is_unlink_pending=True)
-            await self._settle_flag_wishes(bases[fact.mailbox], listings[fact.mailbox], wishes, fact.flags)
+            await self._settle_flag_wishes(
+                record,
+                bases[fact.mailbox],
+                listings[fact.mailbox],
+                wishes=wishes,
+                changed=fact.flags,
+                tally=tally,
+            )
             if fact.is_empty and not absent[fact.mailbox]:
                 self._scan.settle(record, listings[fact.mailbox])
         await wishes.settle_orphans(self._account, records)
@@ -173,9 +181,11 @@ class OneWayTree:
         await self._store.mailboxes.remove(self._account, name, events)
         self._log.info("mailbox.removed", mailbox=name, messages=len(base.entries))
 
-    async def _take_in(self, record: MailboxRecord, entries: Sequence[LocalEntry]) -> None:
-        """Rows for files that are new here. A file that had a row before the index was lost keeps its id, unannounced."""
-        found = await file_facts(self._tree, record.directory, entries)
+    async def _take_in(self, record: MailboxRecord, entries: Sequence[LocalEntry], tally: Tally) -> None:
+        """Rows for files that are new here. A file that had a row before the index was lost keeps its id, unannounced;
+        one that cannot be read waits until it can.
+        """
+        found = await readable_facts(self._tree, record.directory, entries, tally=tally, log=self._log)
         if not found:
             return
         known = await self._store.intents.names(self._account, record.name)
@@ -212,9 +222,11 @@ class OneWayTree:
         for move in moves:
             record = records[move.target]
             message = await self._store.messages.get(message_of(move.base))
-            facts = await file_facts(self._tree, record.directory, [move.entry])
+            facts = await readable_facts(
+                self._tree, record.directory, [move.entry], tally=tally, log=self._log
+            )
             if not facts:
-                continue  # on its way elsewhere already
+                continue  # on its way elsewhere already, or not to be read now
             message_id = message.id
             arrival = Arrival(
                 message_id=message_id,
@@ -260,31 +272,37 @@ class OneWayTree:
 
     async def _settle_flag_wishes(
         self,
+        record: MailboxRecord,
         base: BaseView,
         listing: Listing,
+        *,
         wishes: Wishes,
         changed: Sequence[tuple[BaseEntry, FlagSet]],
+        tally: Tally,
     ) -> None:
-        """A wish was put on the file when it was asked for; here it is only seen to be so."""
+        """A wish was put on the file when it was asked for; here it is seen to be so.
+
+        A keyword that finds no letter is known to the index alone (sync.md 27).
+        """
         now = {message_of(entry): said for entry, said in changed}
         for entry in base.entries:
             operation = wishes.pending.get(entry.message_id) if entry.message_id is not None else None
-            if operation is None or operation.kind is not OperationKind.FLAGS:
-                continue
-            if entry.maildir_name not in listing.entries:
+            here = listing.entries.get(entry.maildir_name) if entry.maildir_name is not None else None
+            if operation is None or operation.kind is not OperationKind.FLAGS or here is None:
                 continue
             flags = now.get(message_of(entry), entry.flags)
-            if operation.add <= flags and not operation.remove & flags:
-                await wishes.applied(operation.message_id)
-            else:
-                await self._put_on_file(base.mailbox, entry, operation.add, operation.remove)
-
-    async def _put_on_file(
-        self, mailbox: MailboxName, entry: BaseEntry, add: FlagSet, remove: FlagSet
-    ) -> None:
-        record = await self._store.mailboxes.get(self._account, mailbox)
-        if record is not None:
-            await self._tree.set_flags(record.directory, file_of(entry), add, remove)
+            add, remove = (in_spelling_of(wish, flags) for wish in (operation.add, operation.remove))
+            wanted = (flags | add) - remove
+            if wanted != flags:
+                change = FlagChange(
+                    maildir_name=here.maildir_name, add=add, remove=remove, expected_path=here.path
+                )
+                (result,) = await self._tree.set_many_flags(record.directory, [change])
+                if isinstance(result, StoreError):
+                    continue  # moved or removed at this moment: the next look finds it
+                unshown = in_spelling_of(wanted, result.flags) - LETTER_FLAGS
+                await self._note_flags(record, [(entry, result.flags | unshown)], tally)
+            await wishes.applied(operation.message_id)
 
     async def _ask_again(self, record: MailboxRecord, entries: Sequence[BaseEntry]) -> None:
         """Rows dropped, sightings forgotten: what the server still has comes down again."""

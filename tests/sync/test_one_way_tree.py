@@ -6,6 +6,8 @@ import pytest
 
 from daemon.model.errors import StoreForeign
 from daemon.model.events import EventName
+from daemon.model.flags import SEEN, Flag
+from daemon.model.operations import OperationKind
 from tests.sync.pop3_stage import letter, open_drop, sha
 
 
@@ -109,3 +111,42 @@ async def test_file_copied_by_a_person_is_a_message_of_its_own(drop):
         drop.rename_ids(lambda one: f"new-{one.uid}")
         assert (await bridge.poll()).downloaded == 0
         assert len(await bridge.messages()) == 2
+
+
+async def test_unreadable_file_waits_and_holds_up_nothing(lowly_path):
+    async with open_drop(lowly_path) as drop, drop.bridge() as bridge:
+        await bridge.poll()
+        path = bridge.tree.root / "cur" / "1.me.host:2,S"
+        path.write_bytes(letter(9))
+        path.chmod(0)
+        with pytest.raises(PermissionError):
+            path.read_bytes()
+        drop.deliver(letter(1))
+        result = await bridge.poll()
+        assert (result.downloaded, result.failed) == (1, 1)
+        path.chmod(0o600)
+        await bridge.poll()
+        assert {one.content.envelope.subject for one in await bridge.messages()} == {"letter 1", "letter 9"}
+
+
+async def test_wish_for_a_keyword_without_a_letter_is_kept_in_the_index(drop):
+    """Sync.md 27: the twenty-seventh; a file that cannot show it denies nothing."""
+    drop.deliver(letter(1))
+    async with drop.bridge() as bridge:
+        await bridge.poll()
+        lines = "".join(f"{number} k{number}\n" for number in range(26))
+        (bridge.tree.root / "dovecot-keywords").write_text(lines)
+        ((message),) = await bridge.messages()
+        late = Flag("late")
+        operation = await bridge.ask(message.id, OperationKind.FLAGS, add={late, SEEN, Flag("K3")})
+        await bridge.poll()
+        assert (await bridge.store.operations.get(operation.id)).state == "done"
+        for _ in range(2):
+            ((message),) = await bridge.messages()
+            assert {flag.lower() for flag in message.flags} == {"late", "\\seen", "k3"}
+            assert (await bridge.poll()).is_quiet
+        operation = await bridge.ask(message.id, OperationKind.FLAGS, remove={late})
+        await bridge.poll()
+        assert (await bridge.store.operations.get(operation.id)).state == "done"
+        ((message),) = await bridge.messages()
+        assert late not in message.flags
