@@ -67,7 +67,12 @@ async def test_keywords_set_by_the_reader_reach_the_server_and_come_off_again(fr
 
 async def test_keywords_of_the_server_are_shown_by_the_reader(front, mailbag):
     async with three(front, mailbag, letter(1)) as (bridge, behind, reader):
-        behind.store(behind.uids(), "+", " ".join(ODD))
+        behind.store(behind.uids(), "+", " ".join(("$Forwarded", *ODD)))
+        await bridge.sync()
+        assert by_subject(reader) == {letter(1): frozenset(("$Forwarded", *ODD))}
+        ((_, path),) = (await bridge.files()).items()
+        assert "P" in path.name.rpartition(",")[2], "for programs that know no keywords"
+        behind.store(behind.uids(), "-", "$Forwarded")
         await bridge.sync()
         assert by_subject(reader) == {letter(1): frozenset(ODD)}
         behind.store(behind.uids(), "-", " ".join(ODD[:3]))

@@ -70,10 +70,12 @@ class KeywordMap:
         if own and flag != FORWARDED:
             return own
         # Dovecot writes $Forwarded as a keyword, other programs as P: both are set and both are cleared.
+        return own + self.keyword_letters_of(flag)
+
+    def keyword_letters_of(self, flag: Flag) -> str:
+        """Those of them that the keyword file gives it."""
         lowered = flag.lower()
-        return own + "".join(
-            letter for letter, known in self.flag_of_letter.items() if known.lower() == lowered
-        )
+        return "".join(letter for letter, known in self.flag_of_letter.items() if known.lower() == lowered)
 
 
 def letters_to_flags(letters: str, keyword_map: KeywordMap) -> tuple[FlagSet, bool]:
@@ -139,14 +141,20 @@ def with_letters(
     Raises:
         KeywordsLocked: The lock did not come free in time; nothing was changed.
     """
-    missing = [flag for flag in sorted(wanted) if flag not in LETTER_FLAGS and not known.letters_of(flag)]
-    missing = [flag for flag in missing if is_valid_flag(flag)]
+    # $Forwarded comes last: without a letter it still has P, which Dovecot does not show.
+    missing = [
+        flag
+        for flag in sorted(wanted, key=lambda flag: (flag == FORWARDED, flag))
+        if (flag not in LETTER_FLAGS or flag == FORWARDED)
+        and not known.keyword_letters_of(flag)
+        and is_valid_flag(flag)
+    ]
     if not missing or not known.is_usable or len(known.flag_of_letter) >= LETTER_COUNT:
         return known
     with _dotlock(folder):
         current = read_map(folder)
         taken = _numbered(current.raw) | set(current.flag_of_letter)
-        missing = [flag for flag in missing if not current.letters_of(flag)]
+        missing = [flag for flag in missing if not current.keyword_letters_of(flag)]
         if not missing or not current.is_usable:
             return current
         taken.update(used_letters)

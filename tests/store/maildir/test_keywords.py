@@ -53,6 +53,15 @@ def test_forwarded_is_p_and_the_keyword_where_dovecot_gave_it_a_letter():
     assert KeywordMap({"c": FORWARDED}).letters_of(FORWARDED) == "Pc"
 
 
+def test_forwarded_gets_a_letter_beside_its_own_for_dovecot_to_show_and_takes_none_from_another(garden):
+    known = give(garden, FORWARDED, WORK)
+    assert (known.letters_of(WORK), known.letters_of(FORWARDED)) == ("a", "Pb")
+    assert text(garden) == "0 Work\n1 $Forwarded\n"
+    (garden.root / "dovecot-keywords").write_text("".join(f"{at} k{at}\n" for at in range(25)))
+    known = give(garden, FORWARDED, WORK)
+    assert (known.letters_of(WORK), known.letters_of(FORWARDED)) == ("z", "P")
+
+
 def test_new_keyword_takes_the_next_free_letter_and_lines_stay(garden):
     (garden.root / "dovecot-keywords").write_text("0 Work\n2 Third\n9 two words")
     known = give(garden, HOME, WORK)
@@ -86,7 +95,7 @@ def test_twenty_seventh_keyword_has_no_letter(garden):
 
 
 def test_system_flags_and_impossible_names_get_no_letter(garden):
-    give(garden, SEEN, FORWARDED, Flag("two words"), Flag("a\nb"))
+    give(garden, SEEN, Flag("two words"), Flag("a\nb"))
     assert not (garden.root / "dovecot-keywords").exists()
 
 
