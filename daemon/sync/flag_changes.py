@@ -154,9 +154,12 @@ class FlagChanges:
                 uid = uid_of(difference.base)
                 flags = now.get(uid)
                 if flags is None:
-                    if verdict is None:
-                        continue  # gone meanwhile, or the server does not say: it said OK
                     missed = (add, remove)
+                    if verdict is None:
+                        # OK is said of a message that is gone as well. It may have been moved: what was meant for it goes
+                        # with it, as long as base does not claim that the server has it.
+                        undone[uid] = missed
+                        continue
                 else:
                     flags = in_spelling_of(flags, add | remove)
                     missed = (add - flags, remove & flags)

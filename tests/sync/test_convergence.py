@@ -101,6 +101,13 @@ class History:
             for other in self.placed
         )
 
+    def is_alone(self, one: Placed) -> bool:
+        """Whether nothing else has its octets, or had them when the round began."""
+        return (
+            sum(other.octets == one.octets for other in self.placed) == 1
+            and sum(octets == one.octets for octets, _ in self.at_first) == 1
+        )
+
     def toggle(self, one: Placed, flag: Flag) -> bool:
         """What the flag becomes: the other of what it was when the round began, whoever says so first."""
         value = flag not in one.before
@@ -233,8 +240,12 @@ class History:
         self._place_there(is_move=False)
 
     def _place_there(self, *, is_move: bool) -> None:
-        # What was flagged here meanwhile would go with the file that the move takes away.
-        free = [one for one in self.placed if one.owner is None and set(one.before) == one.flags]
+        # What was flagged here meanwhile follows a move, but for one of several equal messages: which one moved is open.
+        free = [
+            one
+            for one in self.placed
+            if one.owner is None and (set(one.before) == one.flags or (is_move and self.is_alone(one)))
+        ]
         one = self.rng.choice(free) if free else None
         target = self.other_mailbox(one) if one is not None else None
         if one is None or target is None:

@@ -278,3 +278,31 @@ async def test_messages_deleted_mark_of_another_reader_is_a_flag_like_any_other(
         assert await letters_of(bridge) == "T"
         assert stage.there(), "marked by others, never expunged by us"
         await agree(bridge, stage)
+
+
+@pytest.mark.parametrize("by_wish", [True, False])
+async def test_change_meant_for_a_message_that_is_moved_just_then_goes_with_it(stage, by_wish):
+    """OK is said of an absent UID too: taken for done, the flag would be undone as the server's own change."""
+    async with stage.bridge() as bridge:
+        stage.user.create("Archive")
+        stage.deliver(letter(1), letter(2))
+        await bridge.sync()
+        one = next(one for one in await messages(bridge) if one.content.envelope.subject == "letter 1")
+        if by_wish:
+            await ask(bridge, one.id, kind=OperationKind.FLAGS, add={FLAGGED})
+        else:
+            path = (await bridge.files())[one.maildir_name]
+            path.rename(path.parent.parent / "cur" / f"{one.maildir_name}:2,F")
+        moves = [1]
+
+        def move_now(command: bytes) -> None:
+            if command.startswith(b"UID STORE") and moves:
+                stage.move(moves.pop(), "INBOX", "Archive")
+
+        stage.line.before_command = move_now
+        await bridge.run_pass()
+        assert not moves
+        await bridge.sync()
+        assert stage.flags_there("Archive") == {1: {FLAGGED}}
+        assert not await bridge.store.operations.pending(bridge.settings.id)
+        await agree(bridge, stage, "INBOX", "Archive")
