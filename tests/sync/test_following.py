@@ -22,7 +22,7 @@ from tests.sync.stage import (
     sha,
 )
 
-PLAIN = ("QRESYNC", "CONDSTORE", "MOVE", "LIST-STATUS", "UNSELECT", "ESEARCH")
+PLAIN = ("QRESYNC", "CONDSTORE", "MOVE", "LIST-STATUS", "UNSELECT", "ESEARCH", "OBJECTID")
 
 
 def bodies(stage) -> int:
@@ -38,7 +38,7 @@ async def ready(bridge, stage, count=2, flags=()) -> dict[str, str]:
     return {one.content.envelope.subject: one.id for one in await messages(bridge)}
 
 
-@pytest.mark.parametrize("without", [(), ("QRESYNC",), PLAIN])
+@pytest.mark.parametrize("without", [(), ("OBJECTID",), ("QRESYNC", "OBJECTID"), PLAIN])
 async def test_move_on_the_server_is_one_rename_here(tmp_path, without):
     async with open_stage(tmp_path, without=without) as stage, stage.bridge() as bridge:
         ids = await ready(bridge, stage)
@@ -62,9 +62,10 @@ async def test_move_on_the_server_is_one_rename_here(tmp_path, without):
 
 
 @pytest.mark.parametrize("only", ["INBOX", "Archive"])
-async def test_pass_over_one_mailbox_sees_the_move_from_either_end(stage, only):
+@pytest.mark.parametrize("without", [(), ("OBJECTID",)])
+async def test_pass_over_one_mailbox_sees_the_move_from_either_end(tmp_path, only, without):
     """Sync.md 10: an IDLE on the source alone, or on the target alone, must not cost a download."""
-    async with stage.bridge() as bridge:
+    async with open_stage(tmp_path, without=without) as stage, stage.bridge() as bridge:
         ids = await ready(bridge, stage)
         fetched = bodies(stage)
         stage.move(1, "INBOX", "Archive")
@@ -300,8 +301,9 @@ async def test_mass_move_is_no_mass_deletion(tmp_path):
         await agree(bridge, stage, "INBOX", "Archive")
 
 
-async def test_identical_messages_move_as_a_multiset(stage):
-    async with stage.bridge() as bridge:
+@pytest.mark.parametrize("without", [(), ("OBJECTID",)])
+async def test_identical_messages_move_as_a_multiset(tmp_path, without):
+    async with open_stage(tmp_path, without=without) as stage, stage.bridge() as bridge:
         stage.user.create("Archive")
         for _ in range(3):
             stage.deliver(letter(1))
@@ -314,8 +316,9 @@ async def test_identical_messages_move_as_a_multiset(stage):
         await agree(bridge, stage, "INBOX", "Archive")
 
 
-async def test_deletion_and_new_mail_of_the_same_size_and_second_are_told_apart(stage):
-    async with stage.bridge() as bridge:
+@pytest.mark.parametrize("without", [(), ("OBJECTID",)])
+async def test_deletion_and_new_mail_of_the_same_size_and_second_are_told_apart(tmp_path, without):
+    async with open_stage(tmp_path, without=without) as stage, stage.bridge() as bridge:
         await ready(bridge, stage)
         stage.box().expunge([1])
         stage.deliver(letter(9), mailbox="Archive")

@@ -189,7 +189,7 @@ def quick_path(tmp_path) -> Iterator[Path]:
         (Case(), 1),
         (Case(rule=DeleteRule.TRASH), 7),
         (Case(rule=DeleteRule.MARK), 7),
-        (Case(without=("QRESYNC", "CONDSTORE", "MOVE", "LIST-STATUS")), 7),
+        (Case(without=("QRESYNC", "CONDSTORE", "MOVE", "LIST-STATUS", "OBJECTID")), 7),
         (Case(is_partial=True), 1),
         (Case(is_partial=True, rule=DeleteRule.TRASH), 5),
     ],
