@@ -4,7 +4,6 @@ No protocol and no I/O. Numbers follow RFC 9051 §2.3.1 (UIDs ascend, are never 
 (each change takes the mailbox's next mod-sequence; what is gone is remembered with it).
 """
 
-import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -33,7 +32,7 @@ class Mailbox:
 
     def __init__(self, uid_validity: int, *, special_use: SpecialUse | None = None) -> None:
         self.uid_validity = uid_validity
-        self.mailbox_id = f"M{secrets.token_hex(8)}"
+        self.mailbox_id = f"M{uid_validity:08x}"  # stays when UIDVALIDITY changes
         self.special_use = special_use
         self.is_subscribed = True
         self.uid_next = 1

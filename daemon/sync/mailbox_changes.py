@@ -250,6 +250,7 @@ class MailboxChanges:
         for other in within:
             moved = replace(other, directory=target + other.directory[len(source) :])
             await self._book.remember_directory(other.name, moved.directory)
+            await self._subscriptions.renamed(other, moved)
             await self._store.mailboxes.save(moved)
         return target
 

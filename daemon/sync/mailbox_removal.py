@@ -128,10 +128,13 @@ class MailboxRemoval:
         try:
             files = (await self._scan.list([record]))[record.name].entries.keys()
         except StoreForeign as exc:
+            known = sum(entry.maildir_name is not None for entry in base.entries)
+            if not known and exc.reason == "store_missing":  # a removal that was cut short, or nothing ever lay there
+                await self._drop(record)
+                return
             # Neither side has it, or the disk it lay on is not mounted: a person must say which.
             self._log.error("mailbox.directory_lost", mailbox=record.name, reason=exc.reason)
-            size = len(base.entries)
-            judged.held.append(_lost(record.name, size, self._clock.now()))
+            judged.held.append(_lost(record.name, known, self._clock.now()))
             return
         removals = tuple(
             RemoveLocal(mailbox=record.name, base=entry, is_inferred=True)
@@ -191,12 +194,15 @@ class MailboxRemoval:
         """Whether directory and record are gone; a directory that holds anything unknown stays, and the record with it."""
         if not await self._tree.remove_directory(record.directory):
             return False
+        await self._drop(record)
+        return True
+
+    async def _drop(self, record: MailboxRecord) -> None:
         await self._subscriptions.removed(record)
         await self._holds.drop(record.name)
         event = NewEvent(name=EventName.MAILBOX_REMOVED, account=self._account, mailbox=record.name)
         await self._store.mailboxes.remove(self._account, record.name, [event])
         self._log.info("mailbox.removed", mailbox=record.name)
-        return True
 
     # -- removed here
 
