@@ -191,6 +191,52 @@ async def test_loop_of_unlinks_is_held_after_fifty_however_many_passes_it_meets(
     assert [(event.mailbox, event.data["side"]) for event in told] == [("INBOX", "there")]
 
 
+@pytest.fixture
+def listed(monkeypatch) -> list[str]:
+    """The directories whose files were listed whole."""
+    directories: list[str] = []
+    scan = MaildirTree.scan
+
+    async def noted(self, directory):
+        directories.append(directory)
+        return await scan(self, directory)
+
+    monkeypatch.setattr(MaildirTree, "scan", noted)
+    return directories
+
+
+async def test_change_of_one_file_costs_no_listing(open_watching, dovecot, tree, until, listed) -> None:
+    for number in range(4):
+        dovecot.append(b"Subject: %d\r\n\r\nbody\r\n" % number)
+    house = await open_watching()
+    listed.clear()
+    first, second, *_ = sorted((tree / "new").iterdir())
+    mark(first, "S")
+    await on_server(lambda: any("\\Seen" in dovecot.flags_of(uid) for uid in range(1, 5)))
+    second.unlink()
+    await on_server(lambda: any(dovecot.flags_of(uid) is None for uid in range(1, 5)))
+    (tree / "cur" / "1700000000.M1P1.elsewhere:2,F").write_bytes(b"Subject: draft\n\nmine\n")
+    await on_server(lambda: "\\Flagged" in (dovecot.flags_of(5) or ""))
+    dovecot.append(b"Subject: last\r\n\r\nbody\r\n")
+    await until(lambda: len([*(tree / "new").iterdir(), *(tree / "cur").iterdir()]) == 5)
+    await rests(house)
+    assert listed == []
+
+
+async def test_removal_of_many_files_is_held(open_watching, dovecot, tree, until) -> None:
+    client = dovecot.open()
+    for number in range(300):
+        client.append("INBOX", "", None, b"Subject: %d\r\n\r\nbody\r\n" % number)
+    client.logout()
+    house = await open_watching(deletion_limit=0.25)
+    for file in list((tree / "new").iterdir())[:200]:
+        file.unlink()
+    await until(lambda: house.state() is S.HELD)
+    client = dovecot.open()
+    assert int(client.select()[1][0]) >= 250
+    client.logout()
+
+
 async def test_excluded_mailbox_is_not_looked_at(open_watching, dovecot, tree) -> None:
     """sync.md 11: what was kept once and is excluded now is frozen, whatever happens in its directory."""
     client = dovecot.open()
