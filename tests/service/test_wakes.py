@@ -76,3 +76,14 @@ def test_only_a_person_distrusts_directory_stamps() -> None:
     for reason in (WakeReason.SCHEDULE, WakeReason.LOCAL, WakeReason.OPERATION):
         assert not NOTHING.plus(reason, INBOX).is_distrustful
     assert NOTHING.plus(WakeReason.SCHEDULE, None).plus(WakeReason.REQUEST, INBOX).is_distrustful
+
+
+def test_joined_agenda_has_everything_of_both() -> None:
+    one = NOTHING.plus(WakeReason.LOCAL, LISTS, {MaildirName("a"): MARKED})
+    other = NOTHING.plus(WakeReason.LOCAL, LISTS, {MaildirName("b"): GONE}).plus(WakeReason.OPERATION, INBOX)
+    assert one.joined(other) == Agenda(
+        frozenset({INBOX, LISTS}),
+        frozenset({WakeReason.LOCAL, WakeReason.OPERATION}),
+        LocalNews(files={LISTS: {"a": MARKED, "b": GONE}}),
+    )
+    assert one.joined(EVERYTHING).is_everything
