@@ -6,10 +6,12 @@ is as it was; the plan made from them is the same. It is an economy and no other
 is left to the whole look, which this one has not touched. The directory's stamp stays unsettled, so that the next complete
 pass finds what a watch may have missed.
 
-A file is missing here only if the watch saw it unlinked and a listing of its mailbox lacks it (sync.md 12). More than a
-few such files are left to the whole look and its proof, and so is what may have moved.
+A file is missing here only if a listing of its mailbox lacks it, and the watch saw it unlinked, or saw it renamed and it
+lies in another of these mailboxes (sync.md 9, 12). More than a few that were unlinked are left to the whole look and its
+proof, and so is a file that went nobody knows where.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -22,7 +24,7 @@ from daemon.model.ids import AccountId, MailboxName, MaildirName
 from daemon.model.local_news import FileEvent, LocalNews, NewsOfFiles
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.uidset import UidSet
-from daemon.model.views import BaseEntry, BaseState, BaseView
+from daemon.model.views import BaseEntry, BaseState, BaseView, LocalEntry, RemoteView
 from daemon.net.imap.client import ImapClient
 from daemon.store.base import Wanted
 from daemon.store.maildir.lookup import Lookup, Sought
@@ -68,14 +70,17 @@ class PartialLook:
         directory can say that nothing has changed in it.
         """
         told: dict[MailboxName, NewsOfFiles] = {}
-        seen: dict[MailboxName, Seen] = {}
         try:
             for record in records:
                 told[record.name] = await self._told(client, record, news)
-            for record in records:
-                seen[record.name] = await self._see_one(
-                    client, record, told[record.name], wishes, ignored.get(record.name, frozenset())
+            parts = [await self._part(client, record, told[record.name], wishes) for record in records]
+            moved = _moved(parts).difference(*ignored.values())
+            seen = {
+                part.record.name: await self._judged(
+                    part, moved, wishes, ignored.get(part.record.name, frozenset())
                 )
+                for part in parts
+            }
         except _Whole as why:
             reason = str(why)
         except MailError as exc:
@@ -101,45 +106,51 @@ class PartialLook:
             raise _Whole("files have changed")
         return news.files.get(record.name, {})
 
-    async def _see_one(
-        self,
-        client: ImapClient,
-        record: MailboxRecord,
-        told: NewsOfFiles,
-        wishes: Wishes,
-        ignored: frozenset[MaildirName],
-    ) -> Seen:
+    async def _part(
+        self, client: ImapClient, record: MailboxRecord, told: NewsOfFiles, wishes: Wishes
+    ) -> "_Part":
         server = await scan_news(client, record)
         if server is None:
             raise _Whole("the server cannot say what has changed")
         base, has_void = await self._base(record, told, wishes, server)
         await self._require_all_told(client, record, base, server, has_void=has_void)
-        found = await self.tree.look_up(record.directory, _sought(base, told))
-        missing = self._missing(base, told, found)
         stored = {entry.uid for entry in base.entries if entry.state is not BaseState.FAILED}
         await add_sizes(client, stored, server.changed)
+        return _Part(
+            record=record,
+            told=told,
+            base=base,
+            remote=server.view(client, record),
+            found=await self.tree.look_up(record.directory, _sought(base, told)),
+        )
+
+    async def _judged(
+        self, part: "_Part", moved: Collection[MaildirName], wishes: Wishes, ignored: frozenset[MaildirName]
+    ) -> Seen:
+        record, base, found = part.record, part.base, part.found
+        missing = self._missing(part, moved)
+        if any(
+            entry.is_ours and name not in moved and name not in ignored
+            for name, entry in part.new_files.items()
+        ):
+            raise _Whole("a file that was on the server before may have come from another mailbox")
         listing = Listing(
             entries=found.entries,
             lettered_keywords=found.keywords,
             unexplained=found.unknown_letters,
             stamp=None,
         )
-        known = {entry.maildir_name for entry in base.entries}
-        if any(entry.is_ours and name not in known | ignored for name, entry in found.entries.items()):
-            raise _Whole("a file that was on the server before may have come from another mailbox")
         local = view_of(
             record.name, listing, missing=missing, operations=wishes.pending.values(), ignored=ignored
         )
-        remote = server.view(client, record)
-        facts = plan_mailbox(base, local, remote, now=self.clock.now())
         return Seen(
             record=record,
             base=base,
             listing=listing,
-            remote=remote,
-            facts=facts,
+            remote=part.remote,
+            facts=plan_mailbox(base, local, part.remote, now=self.clock.now()),
             adoptable={},
-            size=await self._size(record) if missing or server.vanished else None,
+            size=await self._size(record) if missing or part.remote.vanished else None,
             has_more_files=not found.is_empty,
         )
 
@@ -174,36 +185,75 @@ class PartialLook:
         if appeared and has_void:
             raise _Whole("what appeared may belong to files without a partner")
         exists = client.selection.exists if client.selection is not None else 0
-        if exists == 0:
-            raise _Whole("the mailbox is empty on the server")
-        if client.has_qresync:
+        if exists and client.has_qresync:
             return
         counts = await self.store.base.count(self.account, record.name)
+        if counts.placed and not exists:
+            raise _Whole("the mailbox turned empty on the server")
         if counts.placed + len(appeared) != exists:
             raise _Whole("messages are gone and the server does not say which")
 
-    def _missing(self, base: BaseView, told: NewsOfFiles, found: Lookup) -> Collection[MaildirName]:
-        """Names of base that are proved to be gone."""
-        missing: set[MaildirName] = set()
-        for entry in base.entries:
+    def _missing(self, part: "_Part", moved: Collection[MaildirName]) -> Collection[MaildirName]:
+        """Names of base that are proved to be gone, because they were unlinked or lie in another mailbox now."""
+        found = part.found
+        unlinked: set[MaildirName] = set()
+        departed: set[MaildirName] = set()
+        for entry in part.base.entries:
             name = entry.maildir_name
             if name is None:
                 continue
-            news = told.get(name)
+            news = part.told.get(name)
+            event = None if news is None else news.event
             if name in found.entries:
-                if news is not None and news.event is FileEvent.ARRIVED and not _is_as_agreed(entry, found):
+                if event is FileEvent.ARRIVED and not _is_as_agreed(entry, found):
                     raise _Whole("a second file may have come under a known name")
-            elif news is None or news.event is FileEvent.DEPARTED or name not in found.absent:
+            elif event is None or name not in found.absent:
                 raise _Whole("a file is not where it was")
-            elif news.event is FileEvent.UNLINKED:
-                missing.add(name)
+            elif event is FileEvent.DEPARTED and name in moved:
+                departed.add(name)
+            elif event is FileEvent.DEPARTED:
+                raise _Whole("a file went nobody knows where")
+            elif event is FileEvent.UNLINKED:
+                unlinked.add(name)
             # else: it went after the watch has told of it, and will be told of again
-        if len(missing) > self.breaker.room(Side.THERE, self.clock.now()):
+        if len(unlinked) > self.breaker.room(Side.THERE, self.clock.now()):
             raise _Whole("many files have gone")
-        return missing
+        return unlinked | departed
 
     async def _size(self, record: MailboxRecord) -> int:
         return (await self.store.base.count(self.account, record.name)).synced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """What was looked up of one mailbox."""
+
+    record: MailboxRecord
+    told: NewsOfFiles
+    base: BaseView
+    remote: RemoteView
+    found: Lookup
+
+    @property
+    def new_files(self) -> Mapping[MaildirName, LocalEntry]:
+        """Files that base does not know."""
+        known = {entry.maildir_name for entry in self.base.entries}
+        return {name: entry for name, entry in self.found.entries.items() if name not in known}
+
+
+def _moved(parts: Sequence[_Part]) -> frozenset[MaildirName]:
+    """Unique names that went from one of these mailboxes and lie, new there, in exactly one other."""
+    departed = {
+        entry.maildir_name
+        for part in parts
+        for entry in part.base.entries
+        if entry.maildir_name in part.found.absent
+        and entry.state is BaseState.SYNCED
+        and (news := part.told.get(entry.maildir_name)) is not None
+        and news.event is FileEvent.DEPARTED
+    }
+    came = Counter(name for part in parts for name in part.new_files)
+    return frozenset(name for name, count in came.items() if count == 1 and name in departed)
 
 
 def _without_repetitions(base: BaseView, told: NewsOfFiles, wishes: Wishes, server: RemoteNews) -> BaseView:

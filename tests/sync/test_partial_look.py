@@ -188,10 +188,33 @@ async def test_file_moved_to_another_mailbox_is_moved_there(stage) -> None:
         name, path = await file_of(bridge, 2)
         target = path.rename(bridge.tree.root / ".Archive" / "cur" / path.name)
         news = told(name, DEPARTED, path).joined(told(name, ARRIVED, target, "Archive"))
+        sent = len(stage.line.commands)
         assert (await look(bridge, news, INBOX, "Archive")).moved == 1
         assert stage.there("Archive") == [sha(letter(2))]
+        assert not [one for one in stage.line.commands[sent:] if b"APPEND" in one or b"BODY" in one]
+        assert bridge.listings.taken() == []
         await bridge.sync()
         await agree(bridge, stage, "INBOX", "Archive")
+
+
+async def test_move_of_which_one_end_was_told_is_looked_at_whole(stage) -> None:
+    stage.user.create("Archive")
+    async with settled(stage) as bridge:
+        name, path = await file_of(bridge, 2)
+        path.rename(bridge.tree.root / ".Archive" / "cur" / path.name)
+        assert (await look(bridge, told(name, DEPARTED, path))).moved == 1
+        assert stage.there("Archive") == [sha(letter(2))]
+        assert "." in bridge.listings.taken()
+
+
+async def test_file_moved_back_and_forth_is_where_it_was(stage) -> None:
+    stage.user.create("Archive")
+    async with settled(stage) as bridge:
+        name, path = await file_of(bridge, 2)
+        news = told(name, DEPARTED, path).joined(told(name, ARRIVED, path))
+        news = news.joined(told(name, ARRIVED, path, "Archive")).joined(told(name, DEPARTED, path, "Archive"))
+        assert (await look(bridge, news, INBOX, "Archive")).is_quiet
+        assert bridge.listings.taken() == []
 
 
 async def test_file_of_ours_that_arrives_alone_is_looked_for_where_it_was(stage) -> None:
@@ -260,6 +283,7 @@ async def test_directory_that_went_with_its_files_proves_nothing(stage) -> None:
         path.unlink()
         (bridge.tree.root / ".Archive" / "mailsyncd-id").unlink()
         await look(bridge, told(name, UNLINKED, path, "Archive"), "Archive")
+        await bridge.run_pass()
         assert stage.there("Archive") == [sha(letter(30))]
         assert list(bridge.engine.held) == ["Archive"]
 
