@@ -20,7 +20,9 @@ async def put_on_file(tree: MaildirTree, message: Message, wish: Operation) -> N
     Raises StoreError when the disk refuses; the wish stays, and the next start tries again.
     """
     try:
-        await tree.set_flags(message.directory, message.maildir_name, wish.add, wish.remove)
+        await tree.set_flags(
+            message.directory, message.maildir_name, wish.add, wish.remove, likely_flags=message.flags
+        )
     except MessageGone:
         return
 

@@ -26,12 +26,21 @@ MOST_GUESSED: Final = 16  # for more names a listing is the shorter way, however
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlagChange:
-    """What is to change on one file. `expected_path` is where it was last seen (`cur/NAME:2,S`), None if unknown."""
+    """What is to change on one file. `expected_path` is where it was last seen (`cur/NAME:2,S`), None if unknown; then
+    `likely_flags` are those that its name shows if nobody has changed it.
+    """
 
     maildir_name: MaildirName
     add: FlagSet = NO_FLAGS
     remove: FlagSet = NO_FLAGS
     expected_path: str | None = None
+    likely_flags: FlagSet | None = None
+
+    def first_path(self, keyword_map: KeywordMap) -> str | None:
+        """Where to look first; None where only a listing can tell."""
+        if self.expected_path is not None or not self.likely_flags:
+            return self.expected_path
+        return f"cur/{self.maildir_name}:2,{letters_for(self.likely_flags, keyword_map)}"
 
 
 FlagResult = LocalEntry | MessageGone | NameTaken | OtherDisk
@@ -77,7 +86,7 @@ def set_flags(folder: Folder, changes: Sequence[FlagChange], keyword_map: Keywor
         results[at] = scan.entry_of(target, keyword_map)
         return True
 
-    wanted = {at: (change.maildir_name, change.expected_path) for at, change in enumerate(changes)}
+    wanted = {at: (change.maildir_name, change.first_path(keyword_map)) for at, change in enumerate(changes)}
     with disk_errors(f"cannot change flags in {folder.directory}"):
         lost = _each_where_it_is(folder, wanted, attempt)
         folder.sync(*sorted(touched))

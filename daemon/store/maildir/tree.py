@@ -252,14 +252,24 @@ class MaildirTree:
         add: FlagSet = NO_FLAGS,
         remove: FlagSet = NO_FLAGS,
         expected_path: str | None = None,
+        *,
+        likely_flags: FlagSet | None = None,
     ) -> LocalEntry:
         """The file after the change: one rename, durable on return; none where nothing changes.
+
+        `likely_flags` are what the file shows as far as is known: where it does, the mailbox is not listed.
 
         Raises:
             MessageGone: The file is in neither new/ nor cur/.
             NameTaken: A second file of this unique name is in the way; separate the twins first.
         """
-        change = FlagChange(maildir_name=name, add=add, remove=remove, expected_path=expected_path)
+        change = FlagChange(
+            maildir_name=name,
+            add=add,
+            remove=remove,
+            expected_path=expected_path,
+            likely_flags=likely_flags,
+        )
         result = (await self.set_many_flags(directory, [change]))[0]
         if isinstance(result, StoreError):
             raise result

@@ -3,8 +3,9 @@ import threading
 
 import pytest
 
-from daemon.model.flags import DELETED, FLAGGED, FORWARDED, NO_FLAGS, SEEN, Flag
+from daemon.model.flags import ANSWERED, DELETED, FLAGGED, FORWARDED, NO_FLAGS, SEEN, Flag
 from daemon.model.ids import MaildirName
+from daemon.store.maildir import scan
 from daemon.store.maildir.errors import MessageGone, NameTaken
 from daemon.store.maildir.flags import FlagChange, changed_path, letters_for
 from daemon.store.maildir.keywords import KeywordMap
@@ -86,6 +87,23 @@ async def test_stale_path_with_nothing_to_change_is_noticed(garden):
     entry = await garden.tree.set_flags(".", A, frozenset({SEEN}), expected_path="cur/a:2,S")
     assert entry.path == "cur/a:2,S"
     assert garden.names("cur") == ["a:2,S"]
+
+
+@pytest.mark.parametrize("likely", [frozenset({ANSWERED}), frozenset({FLAGGED}), None])
+@pytest.mark.parametrize("path", ["cur/a:2,R", "cur/a:2,Rx"])
+async def test_file_without_known_path_is_found_whatever_it_is_thought_to_show(garden, path, likely):
+    garden.put(path)
+    entry = await garden.tree.set_flags(".", A, frozenset({SEEN}), likely_flags=likely)
+    assert entry.path == path.replace("R", "RS")
+
+
+async def test_file_that_shows_what_is_thought_is_changed_without_a_listing(garden, monkeypatch):
+    garden.put("cur/a:2,FR")
+    monkeypatch.setattr(scan, "paths_of", None)
+    flags_shown = frozenset({ANSWERED, FLAGGED})
+    assert (
+        await garden.tree.set_flags(".", A, frozenset({SEEN}), likely_flags=flags_shown)
+    ).path == "cur/a:2,FRS"
 
 
 async def test_absent_file_is_gone(garden):
