@@ -42,11 +42,13 @@ class _Cut(Exception):
 
 @dataclass
 class WireSession:
-    """One connection: both directions, and when each piece from the server passed."""
+    """One connection: both directions, when each piece from the server passed, and how often it answered: round trips."""
 
     to_server: bytearray = field(default_factory=bytearray)
     to_client: bytearray = field(default_factory=bytearray)
     times: list[tuple[float, int]] = field(default_factory=list)
+    turns: int = 0
+    is_client_last: bool = False
 
     def bodies_fetched(self) -> list[str]:
         """SHA-256 of each body that the server sent whole, in order."""
@@ -145,9 +147,12 @@ class WireProxy:
                 await asyncio.sleep(self._delay)
             if towards_client:
                 data = data[: self._room(session)]
+                session.turns += session.is_client_last
+                session.is_client_last = False
                 session.to_client += data
                 session.times.append((time.monotonic(), len(session.to_client)))
             else:
+                session.is_client_last = True
                 session.to_server += data
             writer.write(data)
             await writer.drain()

@@ -1,0 +1,51 @@
+"""A pass in which nothing has changed says and hears the same whatever number of messages there are."""
+
+import re
+
+import pytest
+
+from tests.support import corpus
+from tests.support.proxy import WireProxy
+
+NUMBER = re.compile(rb"\d+")
+CHANCE = re.compile(rb" \([\d.+ ]+ secs\)\.|\\\\(?:Un)?[Mm]arked ?")
+"""How long Dovecot took, and what it says of its own cache."""
+
+
+def without_numbers(octets: bytes) -> list[bytes]:
+    """The lines, numbers left out: they are as long as they are. The order of mailboxes is the server's."""
+    return sorted(NUMBER.sub(b"#", CHANCE.sub(b"", octets)).splitlines())
+
+
+async def pass_over(installation, mailbag, count: int) -> tuple[list[bytes], list[bytes]]:
+    """What a pass of the running service says and hears that is asked for when there is nothing to do."""
+    for mailbox in ("INBOX", "Archive", "Lists"):
+        mailbag.fill(mailbox, corpus.small(count))
+    async with WireProxy(mailbag.server.imap_port) as proxy:
+        installation.add(mailbag, port=proxy.port, tls="none", ca_file=None)
+        async with installation.running() as service:
+            await service.until_state("idle")
+            assert (await service.account())["total"] == 3 * count
+            await service.post("/v1/accounts/work/sync?wait=60")
+            [session] = proxy.sessions
+            said, heard = len(session.to_server), len(session.to_client)
+            job = await service.post("/v1/accounts/work/sync?wait=60")
+            assert job["state"] == "done", job
+            await service.until_state("idle")
+            return (
+                without_numbers(bytes(session.to_server[said:])),
+                without_numbers(bytes(session.to_client[heard:])),
+            )
+
+
+@pytest.mark.slow
+async def test_pass_without_changes_says_and_hears_as_much_for_1000_messages_as_for_10(install, dovecot):
+    from tests.conftest import Mailbag
+
+    few = await pass_over(install(), Mailbag(dovecot, "few-messages"), 10)
+    many = await pass_over(install(), Mailbag(dovecot, "many-messages"), 1000)
+    assert many == few
+    said, heard = many
+    assert not [line for line in said if b"FETCH" in line or b"SEARCH" in line]
+    assert [line for line in said if b"LIST" in line]
+    assert len([line for line in heard if b"STATUS" in line]) == 7, "three mailboxes, and Dovecot's four"
