@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -34,6 +35,9 @@ SPECIAL: dict[str, Callable] = {
     "cyrus-bare": lambda home: Cyrus(home, suppressed=f"{_EXTENSIONS} NAMESPACE UIDPLUS"),
 }
 """Servers for tests of their own."""
+UNLIKE = ("dovecot-plain", "cyrus", "cyrus-plain", "courier")
+"""Those that differ most, for tests that take long."""
+
 PLAIN = frozenset({"dovecot-plain", "cyrus-plain", "courier-plain"})
 
 
@@ -46,12 +50,13 @@ def server_of() -> Iterator[Callable[[str], Dovecot | Cyrus | Courier]]:
         def get(kind: str) -> Dovecot | Cyrus | Courier:
             if kind not in running:
                 server = (KINDS | SPECIAL)[kind](stack.enter_context(temporary_home(f"{kind}-")))
-                stack.callback(server.stop)
                 server.start()
                 running[kind] = server
             return running[kind]
 
         yield get
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda server: server.stop(), running.values()))
 
 
 @pytest.fixture(params=list(KINDS))

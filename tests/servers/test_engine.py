@@ -7,7 +7,7 @@ import pytest
 
 from daemon.model.ids import MailboxName
 from daemon.net.imap.values import IdleEnd
-from tests.servers.conftest import PLAIN
+from tests.servers.conftest import KINDS, PLAIN, UNLIKE
 from tests.support import corpus
 from tests.support.bridge import ACCOUNT, open_bridge
 from tests.support.filling import NOON
@@ -172,9 +172,8 @@ async def test_what_the_server_does_meanwhile_is_found_by_the_next_pass(mailbag,
 
 
 @pytest.mark.parametrize("change", ["new", "flags", "expunge"])
-async def test_idle_hears_what_another_client_does(mailbag, kind, change, tmp_path):
-    if kind in PLAIN:
-        pytest.skip("without IDLE")
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in PLAIN], indirect=True)
+async def test_idle_hears_what_another_client_does(mailbag, change, tmp_path):
     with server_side(mailbag) as server:
         fill(server, "INBOX", corpus.small(3), "\\Seen")
         async with open_bridge(tmp_path / "store", mailbag) as bridge:
@@ -195,6 +194,7 @@ async def test_idle_hears_what_another_client_does(mailbag, kind, change, tmp_pa
             await assert_same(bridge, server)
 
 
+@pytest.mark.parametrize("kind", UNLIKE, indirect=True)
 async def test_mailbox_made_anew_keeps_what_is_here_and_fetches_nothing_twice(mailbag, tmp_path):
     """Another UIDVALIDITY: the UIDs are void, the messages are not."""
     letters = corpus.small(5)
@@ -215,7 +215,7 @@ async def test_mailbox_made_anew_keeps_what_is_here_and_fetches_nothing_twice(ma
 
 
 async def test_names_with_signs_come_as_they_are_and_go_back(mailbag, kind, tmp_path):
-    names = taken_by(kind, ["Ünïcode & more", "~tilde", "plus+and-minus", "INBOX2", "Sent", "a'b", "x (y)"])
+    names = taken_by(kind, ["Ünïcode & more", "~tilde", "plus+and-minus", "INBOX2", "x (y)"])
     with server_side(mailbag) as server:
         for name in names:
             fill(server, name, corpus.small(1))
@@ -228,6 +228,7 @@ async def test_names_with_signs_come_as_they_are_and_go_back(mailbag, kind, tmp_
             await assert_same(bridge, server, *names)
 
 
+@pytest.mark.parametrize("kind", UNLIKE, indirect=True)
 async def test_every_octet_of_odd_messages_comes_as_the_server_tells_it(mailbag, tmp_path):
     """No header, no body, no last line end, NUL-free 8-bit text, dots and lines of 20,000 octets."""
     odd = [
@@ -249,6 +250,7 @@ async def test_every_octet_of_odd_messages_comes_as_the_server_tells_it(mailbag,
             await assert_same(bridge, server)
 
 
+@pytest.mark.parametrize("kind", UNLIKE, indirect=True)
 async def test_odd_files_go_up_once_and_stay_as_they_are(mailbag, tmp_path):
     """Whatever the server makes of them: Cyrus writes X for 8-bit text in headers."""
     odd = {
@@ -273,9 +275,10 @@ async def test_odd_files_go_up_once_and_stay_as_they_are(mailbag, tmp_path):
             await assert_same(bridge, server)
 
 
+@pytest.mark.parametrize("kind", UNLIKE, indirect=True)
 async def test_many_letters_come_and_go_in_batches(mailbag, tmp_path):
     """More than one command's worth of everything."""
-    letters = [f"Subject: {number}\r\n\r\n{number}\r\n".encode() for number in range(60)]
+    letters = [f"Subject: {number}\r\n\r\n{number}\r\n".encode() for number in range(40)]
     with server_side(mailbag) as server:
         server.ensure("Archive")
         async with open_bridge(tmp_path / "store", mailbag) as bridge:

@@ -101,7 +101,7 @@ class Courier:
 
     def start(self) -> None:
         """Start, or start again on the same ports with the same mail."""
-        root = programs_of("courier", self.home)
+        root = programs_of("courier")
         if not _can_be_apart() and os.getuid() != 0:
             pytest.skip(
                 "Courier needs a /run of its own, and this machine lets no ordinary user mount anything"

@@ -38,6 +38,7 @@ admins: admin
 altnamespace: {altnamespace}
 unixhierarchysep: {unixhierarchysep}
 allowplaintext: yes
+failedloginpause: 0
 autocreate_quota: 0
 autocreate_post: 1
 sasl_pwcheck_method: saslauthd
@@ -89,7 +90,7 @@ class Cyrus:
 
     def start(self) -> None:
         """Start, or start again on the same ports with the same mail."""
-        root = programs_of("cyrus", self.home)
+        root = programs_of("cyrus")
         if not self.imap_port:
             self.imap_port, self.imaps_port = free_ports(2)
             self._write_config(root / "usr/lib/cyrus/bin")

@@ -4,10 +4,13 @@ What both need: their programs where the mail's user can read them, the librarie
 them who may come in. Users exist by being named: any name with the one password works.
 """
 
+import atexit
 import contextlib
+import functools
 import os
 import shutil
 import socketserver
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,16 +30,18 @@ def unpacked(name: str) -> Path:
     raise RuntimeError(f"{name} is not unpacked under .cache/{name}: `make test` does it, or run .ci/servers")
 
 
-def programs_of(name: str, home: Path) -> Path:
-    """The server's files where whoever serves the mail can read them: for root a copy beside the mail."""
+@functools.cache
+def programs_of(name: str) -> Path:
+    """The server's files where whoever serves the mail can read them: for root a copy, gone with the test run."""
     root = unpacked(name)
     if os.getuid() != 0:
         return root
-    copy = home / "programs"
-    if not copy.exists():
-        for part in ("usr/lib", "usr/bin", "usr/sbin", "usr/libexec", "lib"):
-            if (root / part).exists():
-                shutil.copytree(root / part, copy / part, symlinks=True)
+    copy = Path(tempfile.mkdtemp(prefix=f"{name}-programs-"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    copy.chmod(0o755)
+    for part in ("usr/lib", "usr/bin", "usr/sbin", "usr/libexec", "lib"):
+        if (root / part).exists():
+            shutil.copytree(root / part, copy / part, symlinks=True)
     return copy
 
 
