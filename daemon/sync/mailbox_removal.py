@@ -129,7 +129,9 @@ class MailboxRemoval:
             files = (await self._scan.list([record]))[record.name].entries.keys()
         except StoreForeign as exc:
             known = sum(entry.maildir_name is not None for entry in base.entries)
-            if not known and exc.reason == "store_missing":  # a removal that was cut short, or nothing ever lay there
+            if (
+                not known and exc.reason == "store_missing"
+            ):  # a removal that was cut short, or nothing ever lay there
                 await self._drop(record)
                 return
             # Neither side has it, or the disk it lay on is not mounted: a person must say which.
