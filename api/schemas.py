@@ -162,7 +162,12 @@ class JobAnswer(Answer):
 
 
 class MailboxItem(Answer):
-    """One mailbox. `name` is decoded, with `/` between parts. `watch` is how its changes are noticed."""
+    """One mailbox. `name` is decoded, with `/` between parts.
+
+    `watch` is how changes of this mailbox are noticed: `notify` and `idle` are told by the server at once, `poll` is asked
+    for by the schedule. `lag_seconds` is the time since it was last known to be in step with the server: 0 while it is
+    told and nothing is outstanding, else since then, or since the last look at it began; null before the first look.
+    """
 
     name: str
     role: str | None

@@ -1,14 +1,17 @@
-"""How soon a message that arrives in INBOX is here: from the octets of its announcement to file and event.
+"""How soon a message that arrives in any mailbox is here: from the octets of its announcement to file and event.
 
-    python tests/benchmarks/latency.py --messages 40
+    python tests/benchmarks/latency.py --messages 50 --mailboxes 200
+    python tests/benchmarks/latency.py --messages 50 --mailboxes 1
 
-`mailsyncd run` stands behind a proxy in this process, so all times are of one clock: LMTP delivery begun, `* n EXISTS`
-passing the proxy, the file in new/ (looked for every half millisecond), `message.new` on the event stream.
+`mailsyncd run` stands behind a proxy in this process, so all times are of one clock: delivery begun (LMTP to INBOX, APPEND
+by another client to any other mailbox), `* n EXISTS` or `* STATUS name` passing the proxy, the file in new/ (looked for every half
+millisecond), `message.new` on the event stream. How many connections the service has made is printed too.
 """
 
 import argparse
 import asyncio
 import contextlib
+import imaplib
 import os
 import random
 import signal
@@ -16,7 +19,7 @@ import smtplib
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +30,7 @@ import aiohttp
 
 from tests.benchmarks import measuring
 from tests.benchmarks.measuring import USER
-from tests.support.dovecot import Dovecot, temporary_home
+from tests.support.dovecot import PASSWORD, Dovecot, temporary_home
 from tests.support.proxy import WireProxy
 
 PATIENCE_SECONDS = 30.0
@@ -45,20 +48,44 @@ class Times:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--messages", type=int, default=40)
+    parser.add_argument("--messages", type=int, default=50)
+    parser.add_argument("--mailboxes", type=int, default=200)
     options = parser.parse_args()
     with measuring.working_place() as place, temporary_home() as home:
         server = Dovecot(home)
         server.start()
         try:
             measuring.fill(server, "INBOX", 100, seed=1)
-            times = asyncio.run(_measure(place, server, options.messages))
+            others = _create(server, options.mailboxes - 1)
+            chosen = random.Random(1).choices(["INBOX", *others], k=options.messages)
+            times, connections = asyncio.run(_measure(place, server, chosen))
         finally:
             server.stop()
     print(_report(times))
+    print(
+        f"{options.mailboxes} mailboxes, {len(set(chosen))} of them had mail; connections made: {connections}"
+    )
 
 
-async def _measure(place: Path, server: Dovecot, count: int) -> list[Times]:
+def _create(server: Dovecot, count: int) -> list[str]:
+    """Further mailboxes, each with ten messages."""
+    names = [f"lists/group{number:03}" for number in range(count)]
+    client = _log_in(server)
+    for name in names:
+        client.create(name)
+        for number in range(10):
+            client.append(name, "", None, _message(number))
+    client.logout()
+    return names
+
+
+def _log_in(server: Dovecot) -> imaplib.IMAP4:
+    client = imaplib.IMAP4("127.0.0.1", server.imap_port)
+    client.login(USER, PASSWORD)
+    return client
+
+
+async def _measure(place: Path, server: Dovecot, mailboxes: Sequence[str]) -> tuple[list[Times], int]:
     store = place / "store"
     async with WireProxy(server.imap_port) as proxy:
         account = f'host = "127.0.0.1"\nport = {proxy.port}\ntls = "none"\n'
@@ -66,7 +93,8 @@ async def _measure(place: Path, server: Dovecot, count: int) -> list[Times]:
         async with _service(config, place), _http(store) as http:
             await _until_idle(http)
             async with http.get("/v1/events", headers={"Accept": "text/event-stream"}) as stream:
-                return [await _one(number, proxy, server, store, http, stream) for number in range(count)]
+                times = [await _one(name, proxy, server, store, http, stream) for name in mailboxes]
+        return times, len(proxy.sessions)
 
 
 @contextlib.asynccontextmanager
@@ -111,7 +139,7 @@ async def _until_idle(http: aiohttp.ClientSession) -> None:
 
 
 async def _one(
-    number: int,
+    mailbox: str,
     proxy: WireProxy,
     server: Dovecot,
     store: Path,
@@ -120,7 +148,8 @@ async def _one(
 ) -> Times:
     await _until_idle(http)
     await asyncio.sleep(random.uniform(0.3, 0.6))
-    new = store / "mail" / "work" / "new"
+    root = store / "mail" / "work"
+    new = (root if mailbox == "INBOX" else root / ("." + mailbox.replace("/", "."))) / "new"
     before = set(os.listdir(new))
     starts = [len(session.to_client) for session in proxy.sessions]
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -128,19 +157,30 @@ async def _one(
             file = group.create_task(asyncio.to_thread(_appeared, new, before))
             event = group.create_task(_heard(stream))
             sent = time.monotonic()
-            group.create_task(asyncio.to_thread(_deliver, server, number))
+            group.create_task(asyncio.to_thread(_deliver, server, mailbox))
+    words = (b" EXISTS\r\n", f"* STATUS {mailbox} ".encode())
     found = [
-        session.time_of(b" EXISTS\r\n", start=start)
+        session.time_of(word, start=start)
         for session, start in zip(proxy.sessions, starts, strict=True)
+        for word in words
     ]
     announced = min(when for when in found if when is not None)
     return Times(sent=sent, announced=announced, file=file.result(), event=event.result())
 
 
-def _deliver(server: Dovecot, number: int) -> None:
-    text = f"From: a@example.org\r\nSubject: message {number}\r\n\r\n" + "Some text.\r\n" * 200
-    with smtplib.LMTP("127.0.0.1", server.lmtp_port) as lmtp:
-        lmtp.sendmail("a@example.org", [USER], text)
+def _message(number: int) -> bytes:
+    return (f"From: a@example.org\r\nSubject: message {number}\r\n\r\n" + "Some text.\r\n" * 200).encode()
+
+
+def _deliver(server: Dovecot, mailbox: str) -> None:
+    text = _message(time.time_ns())
+    if mailbox == "INBOX":
+        with smtplib.LMTP("127.0.0.1", server.lmtp_port) as lmtp:
+            lmtp.sendmail("a@example.org", [USER], text)
+        return
+    client = _log_in(server)
+    client.append(mailbox, "", None, text)
+    client.logout()
 
 
 def _appeared(directory: Path, before: set[str]) -> float:

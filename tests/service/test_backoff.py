@@ -74,3 +74,13 @@ def test_fill_forgives_what_was_used(fake_clock) -> None:
     bucket.fill()
     bucket.take()
     assert bucket.wait_seconds() == 0.0
+
+
+def test_tokens_kept_for_others_are_waited_for(fake_clock) -> None:
+    bucket = TokenBucket(burst=2, refill_seconds=60, clock=fake_clock)
+    assert bucket.wait_seconds(keep=1) == 0.0
+    bucket.take()
+    assert bucket.wait_seconds() == 0.0
+    assert bucket.wait_seconds(keep=1) == 60
+    fake_clock.advance(60)
+    assert bucket.wait_seconds(keep=5) == 0.0

@@ -125,3 +125,28 @@ async def test_every_login_takes_a_token_and_a_failed_connection_none(store, scr
     client = await door.login.log_in()
     assert door.bucket.wait_seconds() > 50
     await client.logout()
+
+
+async def test_distrusted_capabilities_are_handed_to_the_connection(store, scripted, imap_account) -> None:
+    handed = []
+
+    async def connect(settings, log, *, distrust):
+        handed.append(distrust)
+        raise ConnectionLost("not now", reason="refused")
+
+    house = Door(store, imap_account(scripted.port))
+    login = Login(
+        settings=imap_account(scripted.port),
+        connect=connect,
+        read_password=house._read_password,
+        guard=house.guard,
+        bucket=house.bucket,
+        gate=Gate(at_once=10, turn_seconds=5),
+        pulse=Pulse(SystemClock()),
+        deadline_seconds=60,
+        distrusted=lambda: {"NOTIFY"},
+        log=house.log,
+    )
+    with pytest.raises(ConnectionLost):
+        await login.log_in()
+    assert handed == [{"NOTIFY"}]

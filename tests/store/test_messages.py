@@ -148,3 +148,13 @@ async def test_alike_are_those_of_the_same_date_and_size_of_file_or_wire(store):
         assert await store.messages.alike(WORK, [(date, size)]) == {INBOX: {message_id(1)}}
     assert await store.messages.alike(WORK, [(date, 1002), (date + 1, 1001)]) == {}
     assert await store.messages.alike(HOME, [(date, 1001)]) == {}
+
+
+async def test_arrivals_count_by_mailbox_from_a_date_on(store):
+    await store.mailboxes.save(mailbox(), mailbox(name=ARCHIVE))
+    await store.base.confirm(WORK, INBOX, VALIDITY, [arrival(1), arrival(2)])
+    await store.base.confirm(WORK, ARCHIVE, VALIDITY, [arrival(3)])
+    assert await store.messages.arrivals(WORK, 1_600_000_000) == {INBOX: 2, ARCHIVE: 1}
+    assert await store.messages.arrivals(WORK, 1_600_000_002) == {INBOX: 1, ARCHIVE: 1}
+    assert await store.messages.arrivals(WORK, 1_600_000_004) == {}
+    assert await store.messages.arrivals(HOME, 0) == {}

@@ -297,3 +297,66 @@ async def test_names_that_cannot_be_sent_are_our_own_fault(play):
     with pytest.raises(LocalProtocolError):
         await client.notify([b"a\r\nb"])
     assert not client.has_notify
+
+
+async def test_pushes_are_taken_without_the_selected_mailboxs_own_news(play):
+    """An expunge told by VANISHED is not told again: it is for the scan."""
+
+    async def script(part):
+        await answer_notify(part)
+        await part.answer(b"NOOP", b"* STATUS Other (MESSAGES 1)", b"* VANISHED 3")
+        await part.stay()
+
+    client = await play(script, caps=CAPS, selected=True)
+    await client.notify()
+    await client.noop()
+    assert set(client.take_pushes().mailboxes) == {b"Other"}
+    assert not client.take_pushes().mailboxes
+    assert client.has_own_news
+    assert 3 in client.drain_heard().vanished
+    assert not client.has_own_news
+
+
+async def test_news_heard_and_not_drained_become_a_push_when_their_mailbox_is_left(play):
+    async def script(part):
+        await answer_notify(part)
+        await part.answer(b"NOOP", b"* 4 EXISTS")
+        await part.answer(b"SELECT", b"* 0 EXISTS", b"* OK [UIDVALIDITY 1] x", b"* OK [UIDNEXT 2] x")
+        await part.stay()
+
+    client = await play(script, caps=CAPS, selected=True)
+    await client.notify()
+    await client.noop()
+    await client.select(b"Next")
+    assert not client.has_own_news
+    assert set(client.take_pushes().mailboxes) == {b"Box"}
+
+
+async def test_mailboxes_that_were_left_are_looked_back_at_once(play):
+    """QUIRK Dovecot 2.3.19: what it had not noticed of a mailbox when it was left, it never tells."""
+
+    async def script(part):
+        await answer_notify(part)
+        await part.answer(b"SELECT", b"* 0 EXISTS", b"* OK [UIDVALIDITY 1] x", b"* OK [UIDNEXT 2] x")
+        await part.answer(b"STATUS Box", b"* STATUS Box (MESSAGES 4)")
+        await part.answer(b"UNSELECT")
+        await part.answer(b"STATUS Next", b"* STATUS Next (MESSAGES 0)")
+        await part.stay()
+
+    client = await play(script, caps=CAPS + b" UNSELECT", selected=True)
+    await client.notify()
+    await client.select(b"Next")
+    assert (await client.look_back())[b"Box"].message_count == 4
+    assert await client.look_back() == {}
+    await client.unselect()
+    assert set(await client.look_back()) == {b"Next"}
+
+
+async def test_without_notify_nothing_is_looked_back_at(play):
+    async def script(part):
+        await part.answer(b"SELECT", b"* 0 EXISTS", b"* OK [UIDVALIDITY 1] x", b"* OK [UIDNEXT 2] x")
+        await part.stay()
+
+    client = await play(script, caps=CAPS, selected=True)
+    await client.select(b"Next")
+    assert await client.look_back() == {}

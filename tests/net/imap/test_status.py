@@ -4,7 +4,9 @@ import pytest
 
 from daemon.model.errors import ServerRefused
 from daemon.model.secret import Secret
+from daemon.net.imap import status
 from daemon.net.imap.status import same_mailbox
+from daemon.net.imap.values import StatusResult
 
 
 async def test_items_follow_the_capabilities(play):
@@ -79,3 +81,25 @@ async def test_dovecot_tells_the_size_of_all(log_in, mailbag):
     client = await log_in()
     got = await client.status(b"INBOX", with_size=True)
     assert (got.message_count, got.unseen_count, got.size) == (3, 3, 51)
+
+
+async def test_several_mailboxes_are_asked_in_one_go_and_refusals_left_out(play):
+    async def script(part):
+        tags = [await part.hear(b"STATUS " + name) for name in (b"Gone", b"Other", b"inbox")]
+        await part.say(
+            tags[0] + b" NO [NONEXISTENT] no",
+            b"* STATUS Stranger (MESSAGES 9)",
+            b"* STATUS Other (MESSAGES 1)",
+            b"* STATUS Other (UIDNEXT 5)",
+            tags[1] + b" OK",
+            b"* STATUS INBOX (MESSAGES 2)",
+            tags[2] + b" OK",
+        )
+        await part.stay()
+
+    client = await play(script)
+    found = await status.statuses(client._session, [b"Gone", b"Other", b"inbox"])
+    assert found == {
+        b"Other": StatusResult(message_count=1, uid_next=5),
+        b"inbox": StatusResult(message_count=2),
+    }
