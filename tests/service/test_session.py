@@ -43,6 +43,7 @@ async def test_inbox_is_shown_as_watched_by_idle(open_house, scripted, imap_acco
 
 
 async def test_change_on_the_line_looks_at_inbox_only(open_house, scripted, imap_account, until) -> None:
+    scripted.capabilities = "IMAP4rev1 IDLE UNSELECT"
     house = await open_house(imap_account(scripted.port))
     await house.reaches(S.IDLE)
     await until(lambda: scripted.commands[-1] == "IDLE")

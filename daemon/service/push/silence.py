@@ -3,7 +3,8 @@
 QUIRK: NOTIFY may be advertised, accepted and silent (imapfilter PR 314). A look that finds a change proves nothing by
 itself: it may have come in that very moment. So once something came untold, the next scheduled look begins with a
 listing alone. It opens no mailbox, so that what has changed since the last full pass is still the server's to tell;
-what it has not told after some seconds it will not tell.
+what it has not told after some seconds it will not tell. A word that came while the listing did is taken for a part of
+it, so that one such test is no proof either.
 """
 
 from collections.abc import Mapping

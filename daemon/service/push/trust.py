@@ -62,7 +62,7 @@ class Trust:
 
     def is_suspect(self, claim: Claim) -> bool:
         """Whether something came untold, and nothing has been told since."""
-        return self._strikes.get(claim, 0) > 0
+        return claim in self._strikes
 
     def withdraw(self, claim: Claim, *, reason: str, detail: str) -> None:
         """Believe this claim no longer, until the time is over or a person reconnects; said in the log."""
@@ -85,8 +85,8 @@ class Trust:
         self._strikes.pop(claim, None)
 
     def suspect(self, claim: Claim) -> None:
-        """Something came untold and may have come in the moment of the look: one more, and it is proved."""
-        self._strikes.setdefault(claim, STRIKES - 1)
+        """Something came untold and may have come in the moment of the look: worth a closer one, and no proof."""
+        self._strikes.setdefault(claim, 0)
 
     def note_untold(self, claim: Claim, mailbox: str) -> bool:
         """A look found what the server had had the time to tell; True when that was once too often."""

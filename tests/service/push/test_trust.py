@@ -48,7 +48,10 @@ def test_change_told_in_between_acquits(trust):
 def test_suspicion_alone_never_proves_anything(trust):
     for _ in range(5):
         trust.suspect(Claim.NOTIFY)
+    assert trust.is_suspect(Claim.NOTIFY)
     assert trust.breach(Claim.NOTIFY) is None
+    assert not trust.note_untold(Claim.NOTIFY, "a")
+    trust.suspect(Claim.NOTIFY)
     assert trust.note_untold(Claim.NOTIFY, "a")
 
 
