@@ -195,3 +195,28 @@ async def test_lost_directory_keeps_its_intents_and_does_not_stop_the_account(st
         await bridge.sync()
         await agree(bridge, stage, "INBOX", "Archive")
         assert len(stage.there("Archive")) == 1
+
+
+async def test_upload_whose_file_cannot_be_read_now_keeps_its_mailbox_waiting_and_no_other(lowly_stage):
+    """Whether it arrived cannot be told without its octets: what came since may be ours."""
+    stage = lowly_stage
+    stage.user.create("Work")
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+        path = put(bridge, "1.me", letter(1), letters="S")
+        stage.line.lose(rb"APPEND")
+        with pytest.raises(ConnectionLost):
+            await bridge.run_pass()
+        bridge.client = None
+        path.chmod(0)
+        with pytest.raises(PermissionError):
+            path.read_bytes()
+        stage.deliver(letter(5), mailbox="Work")
+        stage.deliver(letter(6))
+        assert (await bridge.sync()).downloaded == 1
+        assert await bridge.digests("Work") == stage.there("Work")
+        path.chmod(0o600)
+        result = await bridge.sync()
+        assert (result.downloaded, result.uploaded) == (1, 0)
+        assert stage.there() == sorted([sha(letter(1)), sha(letter(6))])
+        await agree(bridge, stage, "INBOX", "Work")
