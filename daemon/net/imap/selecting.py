@@ -3,7 +3,7 @@
 RFC 9051 §6.3.2; RFC 7162 §3.2.5; UNSELECT: RFC 3691. CLOSE is never sent: it expunges.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from daemon.model.errors import ServerRefused
@@ -167,16 +167,17 @@ def _selection(wire_name: bytes, collected: _Collected, *, is_read_only: bool) -
 
 
 async def _complete(session: Session, wire_name: bytes, collected: _Collected, *, is_read_only: bool) -> None:
-    exists = session.selection.exists if session.selection else collected.exists
     try:
         said = await status.status(session, wire_name)
     except ServerRefused:
         return
-    for name, number in (("UIDVALIDITY", said.uid_validity), ("UIDNEXT", said.uid_next)):
-        if number is not None:
-            collected.numbers.setdefault(name, number)
-    collected.exists = exists
-    if "UIDVALIDITY" in collected.numbers:
+    if session.selection is not None:  # all else stays as it was told, and kept current meanwhile
+        uid_next = session.selection.uid_next or said.uid_next
+        session.selection = replace(session.selection, uid_next=uid_next)
+    elif said.uid_validity is not None:
+        collected.numbers["UIDVALIDITY"] = said.uid_validity
+        if said.uid_next is not None:
+            collected.numbers.setdefault("UIDNEXT", said.uid_next)
         session.selection = _selection(wire_name, collected, is_read_only=is_read_only)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from daemon.model.errors import ServerRefused
 from daemon.model.flags import SEEN
+from daemon.model.secret import Secret
 from daemon.model.uidset import UidSet
 from daemon.net.imap.client import QresyncSince
 
@@ -96,6 +97,29 @@ async def test_mailbox_without_uidvalidity_is_refused(play):
     assert client.selection is None
 
 
+async def test_what_vanished_is_told_where_uidnext_has_to_be_asked_for(play):
+    """The second look at the numbers must lose neither what SELECT said nor what came since."""
+
+    async def script(part):
+        await part.answer(b"ENABLE QRESYNC", b"* ENABLED QRESYNC")
+        await part.answer(
+            b"SELECT Box (QRESYNC (7 40))",
+            b"* 2 EXISTS",
+            b"* OK [UIDVALIDITY 7] x",
+            b"* OK [HIGHESTMODSEQ 50] x",
+            b"* VANISHED (EARLIER) 3:5",
+            b"* 1 FETCH (UID 2 FLAGS (\\Seen) MODSEQ (45))",
+        )
+        await part.answer(b"STATUS Box", b"* 3 EXISTS", b"* STATUS Box (UIDNEXT 30 UIDVALIDITY 7)")
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 ENABLE QRESYNC")
+    await client.authenticate("ada", Secret("x"))
+    got = await client.select(b"Box", since=QresyncSince(uid_validity=7, mod_seq=40, known_uids=None))
+    assert (got.uid_next, got.exists, set(got.vanished)) == (30, 3, {3, 4, 5})
+    assert [entry.uid for entry in got.changed] == [2]
+
+
 async def test_refused_select_leaves_nothing_selected(play):
     async def script(part):
         await part.answer(b"SELECT", with_=b"NO [NONEXISTENT] no such mailbox")
@@ -144,8 +168,6 @@ async def test_qresync_answer_is_given_with_the_selection(play):
         await part.stay()
 
     client = await play(script, caps=b"IMAP4rev1 ENABLE QRESYNC")
-    from daemon.model.secret import Secret
-
     await client.authenticate("joe", Secret("x"))
     since = QresyncSince(uid_validity=7, mod_seq=40, known_uids=UidSet(range(1, 10)))
     got = await client.select(b"Box", since=since)
@@ -163,8 +185,6 @@ async def test_known_uids_too_long_for_a_line_are_left_out(play):
         await part.stay()
 
     client = await play(script, caps=b"IMAP4rev1 ENABLE QRESYNC")
-    from daemon.model.secret import Secret
-
     await client.authenticate("joe", Secret("x"))
     since = QresyncSince(uid_validity=7, mod_seq=40, known_uids=UidSet(range(1, 100_000, 2)))
     await client.select(b"Box", since=since)
