@@ -14,13 +14,12 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
-from daemon.model.errors import Blast, LocalProtocolError, MailError, ServerRefused, StoreError, StoreForeign
+from daemon.model.errors import Blast, LocalProtocolError, MailError, ServerRefused
 from daemon.model.events import EventName, NewEvent
 from daemon.model.ids import AccountId, MailboxName
 from daemon.model.mailbox import MailboxRecord, RemoteMailbox
 from daemon.model.passes import PassResult
 from daemon.net.imap.client import ImapClient
-from daemon.store.maildir.errors import NameTaken
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.backups import Backups
@@ -38,6 +37,7 @@ from daemon.sync.mailbox_plan import (
     plan_boxes,
 )
 from daemon.sync.mailboxes import MailboxBook
+from daemon.sync.places import Places
 from daemon.sync.refusals import REFUSAL_RETRY_SECONDS
 from daemon.sync.samples import is_same_mailbox
 from daemon.sync.subscriptions import Subscriptions
@@ -92,6 +92,9 @@ class MailboxChanges:
         self._holds = holds
         self._backups = backups
         self._subscriptions = subscriptions
+        self._places = Places(
+            account=account, store=store, tree=tree, book=book, subscriptions=subscriptions, log=log
+        )
         self._clock = clock
         self._log = log
         self._waiting: dict[str, float] = {}
@@ -176,6 +179,8 @@ class MailboxChanges:
 
     async def _rename_here(self, change: RenameHere) -> None:
         record, remote = change.record, change.remote
+        target = self._tree.directory_of(remote.name)
+        self._places.require_free(record, target, list((await self._book.records()).values()))
         await self._begin_and_finish(
             _Rename(
                 to="here",
@@ -185,7 +190,7 @@ class MailboxChanges:
                 delimiter=remote.delimiter,
                 mailbox_id=remote.mailbox_id or record.mailbox_id,
                 directory=change.directory or record.directory,
-                target=self._tree.directory_of(remote.name),
+                target=target,
             )
         )
 
@@ -201,7 +206,7 @@ class MailboxChanges:
             directory = note.directory
             if note.to == "here":
                 others = [other for other in records.values() if other.name != record.name]
-                directory = await self._move_directory(note, others)
+                directory = await self._places.move(note.old, note.directory, note.target, others)
             await self._adopt_name(records.get(note.old), record, note, directory)
         await self._write_note(None)
 
@@ -229,37 +234,6 @@ class MailboxChanges:
         is_passing = note.name.endswith(ASIDE)
         await self._store.mailboxes.rename(note.old, renamed, [] if is_passing else [event])
         self._log.info("mailbox.renamed", mailbox=note.name, was=note.old, path=directory)
-
-    async def _move_directory(self, note: _Rename, others: Sequence[MailboxRecord]) -> str:
-        """Where the mailbox's directory is in the end: where it was, if its own place is taken or cannot be made."""
-        source, target = note.directory, note.target
-        if source == target or any(other.directory == target for other in others):
-            return source
-        try:
-            await self._tree.rename_directory(source, target)
-        except StoreForeign:
-            if not await self._is_ours(target):
-                return source
-        except (NameTaken, StoreError) as exc:
-            if exc.reason not in {"name_taken", "store_io"}:
-                raise
-            self._log.warning("mailbox.directory_kept", mailbox=note.name, path=source, reason=exc.reason)
-            return source
-        # Directories within it have come along; their mailboxes follow, or keep these places under their own names.
-        within = [other for other in others if other.directory.startswith(source + "/")]
-        for other in within:
-            moved = replace(other, directory=target + other.directory[len(source) :])
-            await self._book.remember_directory(other.name, moved.directory)
-            await self._subscriptions.renamed(other, moved)
-            await self._store.mailboxes.save(moved)
-        return target
-
-    async def _is_ours(self, directory: str) -> bool:
-        try:
-            await self._tree.check_identity(directory)
-        except StoreForeign:
-            return False
-        return True
 
     # -- on the server
 

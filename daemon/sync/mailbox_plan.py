@@ -208,19 +208,24 @@ def _way_out(boxes: Boxes, movers: Sequence[MailboxRecord]) -> dict[MailboxName,
 
 
 def _movers(boxes: Boxes) -> list[MailboxRecord]:
-    """Kept mailboxes that are not listed any more, or whose name is another mailbox's now."""
+    """Kept mailboxes that are not listed any more, or whose name is another mailbox's now: INBOX, too, may be that."""
     listed = _selectable(boxes)
     return [
         record
-        for record in _movable(boxes)
-        if (remote := listed.get(record.name)) is None
-        or _ids_differ(record, remote)
-        or (
-            record.mailbox_id is None
-            and None not in {record.uid_validity, remote.uid_validity}
-            and record.uid_validity != remote.uid_validity
+        for record in boxes.records.values()
+        if boxes.kept(record.name)
+        and (
+            record.name != INBOX if (remote := listed.get(record.name)) is None else _is_another(record, remote)
         )
     ]
+
+
+def _is_another(record: MailboxRecord, remote: RemoteMailbox) -> bool:
+    """Whether the name is another mailbox's now; the numbers tell where there are no ids."""
+    if record.mailbox_id and remote.mailbox_id:
+        return record.mailbox_id != remote.mailbox_id
+    known = record.uid_validity is not None and remote.uid_validity is not None
+    return known and record.uid_validity != remote.uid_validity
 
 
 def _movable(boxes: Boxes) -> list[MailboxRecord]:

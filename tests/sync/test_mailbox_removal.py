@@ -248,6 +248,15 @@ async def test_approved_removal_deletes_messages_and_mailbox_there(tmp_path, wit
         assert not bridge.engine.held
 
 
+async def test_empty_directory_removed_here_is_held_and_approved_like_any_other(stage):
+    stage.user.create("Empty")
+    async with stage.bridge() as bridge:
+        await removed_here(bridge, stage, "Empty")
+        await bridge.sync()
+        assert stage.user.find("Empty") is None
+        assert not bridge.engine.held
+
+
 async def test_approved_removal_keeps_a_mailbox_with_mail_only_the_server_has(stage):
     async with stage.bridge() as bridge:
         stage.deliver(*letters(2), mailbox="Archive")

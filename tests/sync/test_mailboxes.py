@@ -67,6 +67,17 @@ async def test_listing_without_inbox_is_not_believed(stage, pattern):
         assert len(await bridge.files()) == 1
 
 
+async def test_role_follows_the_server(stage):
+    """Sync.md 20: what a deletion does depends on it."""
+    stage.user.create("Bin")
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+        for role in (SpecialUse.TRASH, None):
+            stage.box("Bin").special_use = role
+            await bridge.run_pass()
+            assert (await bridge.store.mailboxes.get(bridge.settings.id, "Bin")).special_use is role
+
+
 async def test_mailbox_that_vanishes_during_the_pass_fails_by_itself(stage):
     stage.deliver(letter(1), mailbox="Archive")
     async with stage.bridge() as bridge:

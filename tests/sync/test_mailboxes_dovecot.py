@@ -14,7 +14,7 @@ from tests.support.server_side import modified_utf7, server_side
 from tests.sync.stage import letter, sha
 from tests.sync.test_mailbox_changes import LAYOUTS, ids, make, place, told
 
-PLAIN = "IMAP4rev1 UIDPLUS IDLE LITERAL+ ID"
+PLAIN = "IMAP4rev1 UIDPLUS IDLE LITERAL+ ID UNSELECT"
 NAMES = (
     "Work", "work", "Entwürfe & Pläne", "日本語/メール", "наши/письма", "صندوق", "e\u0301", "a b", "100%", 'quo"te',
     "x" * 100,
@@ -188,14 +188,19 @@ async def test_renamed_inbox_stays_inbox(bag, tmp_path):
         server.append(letter(1))
         async with open_bridge(tmp_path / "store", bag) as bridge:
             await bridge.sync()
+            known = await ids(bridge, "INBOX")
             status, _ = server.imap.rename("INBOX", "Saved")
+            (bridge.tree.root / "cur" / "9.me:2,S").write_bytes(letter(9))
             await bridge.sync()
             assert await bridge.store.mailboxes.get("work", "INBOX") is not None
+            assert server.digests("INBOX") == await bridge.digests()
             if status == "OK":
                 assert await bridge.digests("Saved") == [sha(letter(1))]
-                assert await bridge.digests() == []
+                assert await bridge.digests() == [sha(letter(9))]
+                assert await ids(bridge, "Saved") == known
             else:
-                assert await bridge.digests() == [sha(letter(1))]
+                assert len(await bridge.digests()) == 2
+            assert (await bridge.run_pass()).is_quiet
 
 
 @pytest.mark.parametrize("name", ["a.b", "~root"])
