@@ -215,7 +215,9 @@ def _movers(boxes: Boxes) -> list[MailboxRecord]:
         for record in boxes.records.values()
         if boxes.kept(record.name)
         and (
-            record.name != INBOX if (remote := listed.get(record.name)) is None else _is_another(record, remote)
+            record.name != INBOX
+            if (remote := listed.get(record.name)) is None
+            else _is_another(record, remote)
         )
     ]
 
