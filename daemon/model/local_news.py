@@ -11,6 +11,7 @@ from typing import Final
 from daemon.model.ids import MailboxName, MaildirName
 
 MOST_FILES: Final = 256  # of one mailbox; beyond it listing the directory costs less than going by names
+MOST_FILES_IN_ALL: Final = 4096  # of an account: what is kept until somebody looks stays below a megabyte
 
 
 class FileEvent(StrEnum):
@@ -71,10 +72,14 @@ class LocalNews:
         if mailbox in self.unknown:
             return self
         together = None if files is None else merged(self.files.get(mailbox, {}), files)
-        if together is None or len(together) > MOST_FILES:
-            rest = {name: news for name, news in self.files.items() if name != mailbox}
+        rest = {name: news for name, news in self.files.items() if name != mailbox}
+        if (
+            together is None
+            or len(together) > MOST_FILES
+            or len(together) + sum(map(len, rest.values())) > MOST_FILES_IN_ALL
+        ):
             return LocalNews(files=rest, unknown=self.unknown | {mailbox})
-        return replace(self, files={**self.files, mailbox: together})
+        return replace(self, files={**rest, mailbox: together})
 
     def joined(self, later: "LocalNews") -> "LocalNews":
         """With everything that was heard later."""

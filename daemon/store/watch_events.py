@@ -16,14 +16,19 @@ from typing import Final
 from inotify_simple import Event, flags
 
 from daemon.model.ids import MaildirName
-from daemon.model.local_news import MOST_FILES, FileEvent, FileNews, NewsOfFiles
+from daemon.model.local_news import (
+    MOST_FILES,
+    MOST_FILES_IN_ALL,
+    FileEvent,
+    FileNews,
+    NewsOfFiles,
+)
 from daemon.store.maildir.keywords import KEYWORDS_FILE
-from daemon.store.maildir.names import MAILDIR_PARTS, Layout, split_file_name
+from daemon.store.maildir.names import MAILDIR_PARTS, Layout, is_text, split_file_name
 
 SETTLE_SECONDS: Final = 0.05  # sync.md 12
 REMOVALS_SETTLE_SECONDS: Final = 0.025  # rm takes less than a millisecond from one file to the next
 REMOVALS_MOST_SECONDS: Final = 0.25  # a program that removes slowly is followed in steps
-FACTS_LIMIT: Final = 256  # beyond it listing the directory costs less than going by names
 
 WATCHED_PARTS: Final = ("new", "cur")  # never tmp/: what happens there concerns nobody
 
@@ -51,39 +56,18 @@ class Place:
     part: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """A file that was unlinked, or renamed to somewhere outside the tree."""
-
-    directory: str
-    maildir_name: MaildirName
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """One rename from a mailbox into another, by its cookie pair (sync.md 9)."""
-
-    source: str
-    target: str
-    old_name: MaildirName
-    new_name: MaildirName
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalChange:
     """Mailbox directories, relative to the root, in which something changed.
 
     `reshaped` are those that came, went or were renamed. `is_everything`: events were lost, any directory may have
-    changed. `removed` and `moved` are hints that need a look before anything is inferred; both are empty when there
-    were more than `FACTS_LIMIT`. `files` has the directories of which every change is known, and what became of each
-    file; a directory that is not in it changed somehow.
+    changed. `files` has the directories of which every change is known, and what became of each file: hints that need a
+    look before anything is inferred. A directory that is not in it changed somehow.
     """
 
     directories: frozenset[str] = frozenset()
     reshaped: frozenset[str] = frozenset()
     files: Mapping[str, NewsOfFiles] = field(default_factory=dict)
-    removed: frozenset[Removed] = frozenset()
-    moved: frozenset[Moved] = frozenset()
     is_everything: bool = False
 
 
@@ -125,9 +109,8 @@ class EventSorter:
         self._unsettled: set[str] = set()
         self._changed: set[str] = set()
         self._reshaped: set[str] = set()
-        self._removed: set[Removed] = set()
-        self._moved: set[Moved] = set()
         self._files: dict[str, dict[MaildirName, FileNews]] = {}
+        self._file_count = 0
         self._unlisted: set[str] = set()
         self._removals: dict[str, tuple[float, float]] = {}
         self._departures: dict[int, _Departure] = {}
@@ -178,18 +161,10 @@ class EventSorter:
         if not ready:
             return None
         reshaped = ready.intersection(self._reshaped)
-        removed = frozenset(fact for fact in self._removed if fact.directory in ready)
-        moved = frozenset(
-            fact for fact in self._moved if not waiting.intersection((fact.source, fact.target))
-        )
         files = self._take_files(ready, reshaped)
         self._changed -= ready
         self._reshaped -= ready
-        self._removed -= removed
-        self._moved -= moved
-        if len(removed) + len(moved) > FACTS_LIMIT:
-            removed, moved = frozenset(), frozenset()
-        return LocalChange(directories=ready, reshaped=reshaped, removed=removed, moved=moved, files=files)
+        return LocalChange(directories=ready, reshaped=reshaped, files=files)
 
     def seconds_left(self, now: float) -> float | None:
         """How long the first of what waits may wait on; None when nothing does."""
@@ -203,6 +178,7 @@ class EventSorter:
         taken: dict[str, NewsOfFiles] = {}
         for directory in ready:
             files = self._files.pop(directory, {})
+            self._file_count -= len(files)
             if files and directory not in self._unlisted and directory not in reshaped:
                 taken[directory] = files
         self._unlisted -= ready
@@ -227,7 +203,8 @@ class EventSorter:
             self._note(place, name, FileEvent.ARRIVED)
         elif mask & _DELETE:
             self._unfinished.pop((place, name), None)
-            self._remove(place, name, FileEvent.UNLINKED)
+            self._changed.add(place.directory)
+            self._note(place, name, FileEvent.UNLINKED)
             first, _ = self._removals.get(place.directory, (now, now))
             self._removals[place.directory] = (first, now)
 
@@ -241,16 +218,7 @@ class EventSorter:
             return
         self._changed.add(departure.directory)
         if not is_message:
-            self._remove(departure.place, departure.file_name, FileEvent.DEPARTED)
-        elif departure.directory != place.directory and len(self._moved) <= FACTS_LIMIT:
-            self._moved.add(
-                Moved(
-                    departure.directory,
-                    place.directory,
-                    split_file_name(departure.file_name)[0],
-                    split_file_name(name)[0],
-                )
-            )
+            self._note(departure.place, departure.file_name, FileEvent.DEPARTED)
 
     def _note_arrival(self, place: Place, file_name: str, departure: _Departure | None) -> None:
         """A file has this name now, and where it was renamed to it, it has the one before no more."""
@@ -272,15 +240,12 @@ class EventSorter:
         name, news = split_file_name(file_name)[0], FileNews(event, f"{place.part}/{file_name}")
         before = files.get(name)
         files[name] = news if before is None else before.then(news)
-        if len(files) > MOST_FILES:
+        self._file_count += before is None
+        is_odd = not name.isascii() and not is_text(name)  # a listing says so, and leaves it alone
+        if is_odd or len(files) > MOST_FILES or self._file_count > MOST_FILES_IN_ALL:
             self._unlisted.add(directory)
+            self._file_count -= len(files)
             files.clear()
-
-    def _remove(self, place: Place, file_name: str, event: FileEvent) -> None:
-        self._changed.add(place.directory)
-        self._note(place, file_name, event)
-        if len(self._removed) <= FACTS_LIMIT:
-            self._removed.add(Removed(place.directory, split_file_name(file_name)[0]))
 
     def _sort_directory(self, parent: str, name: str) -> None:
         if name in WATCHED_PARTS:
@@ -293,7 +258,8 @@ class EventSorter:
         for cookie, departure in list(self._departures.items()):
             if now - departure.at >= SETTLE_SECONDS:
                 del self._departures[cookie]
-                self._remove(departure.place, departure.file_name, FileEvent.DEPARTED)
+                self._changed.add(departure.directory)
+                self._note(departure.place, departure.file_name, FileEvent.DEPARTED)
         for key, at in list(self._unfinished.items()):
             if now - at >= SETTLE_SECONDS:  # made by link(), which nothing follows, or written slowly
                 del self._unfinished[key]
@@ -320,10 +286,11 @@ class EventSorter:
     def _overflow(self) -> None:
         self._is_overflowed = True
         self._unsettled.add(".")
-        for gathered in (self._changed, self._reshaped, self._removed, self._moved, self._unlisted):
+        for gathered in (self._changed, self._reshaped, self._unlisted):
             gathered.clear()
         for waiting in (self._departures, self._unfinished, self._removals, self._files):
             waiting.clear()
+        self._file_count = 0
 
 
 def _without_links(files: dict[str, NewsOfFiles]) -> dict[str, NewsOfFiles]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from daemon.model import local_news
 from daemon.model.ids import INBOX, MaildirName
 from daemon.model.local_news import MOST_FILES, NO_NEWS, FileEvent, FileNews, LocalNews
 
@@ -51,4 +52,12 @@ def test_joined_news_are_those_of_both() -> None:
     other = NO_NEWS.plus(INBOX, {A: FileNews(RENAMED, NEW)}).plus("Lists", {A: FileNews(RENAMED, NEW)})
     assert one.joined(other) == LocalNews(
         files={INBOX: {A: FileNews(ARRIVED, NEW)}}, unknown=frozenset({"Lists"})
+    )
+
+
+def test_too_many_files_in_all_are_unknown_where_they_became_too_many(monkeypatch) -> None:
+    monkeypatch.setattr(local_news, "MOST_FILES_IN_ALL", 2)
+    two = {A: FileNews(ARRIVED, OLD), MaildirName("b"): FileNews(ARRIVED, "new/b")}
+    assert NO_NEWS.plus(INBOX, two).plus("Lists", {A: FileNews(ARRIVED, OLD)}) == LocalNews(
+        files={INBOX: two}, unknown=frozenset({"Lists"})
     )

@@ -119,7 +119,10 @@ async def test_move_between_mailboxes_is_one_change(open_watch, root, changes) -
     await changes.until_quiet()
     [change] = changes.all
     assert change.directories == {".", ".Lists"}
-    assert [(move.source, move.target) for move in change.moved] == [(".", ".Lists")]
+    assert [news["a"].event for news in (change.files["."], change.files[".Lists"])] == [
+        "departed",
+        "arrived",
+    ]
 
 
 async def test_tmp_is_never_watched(open_watch, root, changes) -> None:

@@ -4,17 +4,15 @@ import pytest
 from inotify_simple import Event, flags
 
 from daemon.model.local_news import MOST_FILES, FileEvent, FileNews
+from daemon.store import watch_events
 from daemon.store.watch_events import (
     EVERYTHING_CHANGED,
-    FACTS_LIMIT,
     REMOVALS_MOST_SECONDS,
     REMOVALS_SETTLE_SECONDS,
     SETTLE_SECONDS,
     EventSorter,
     LocalChange,
-    Moved,
     Place,
-    Removed,
     is_mailbox_step,
 )
 
@@ -56,7 +54,6 @@ def test_deleted_file_is_told_with_its_unique_name(sorter) -> None:
     assert told(sorter, Event(LISTS_CUR, flags.DELETE, 0, "a:2,FS")) is None
     assert sorter.take(LATER) == LocalChange(
         directories=frozenset({".Lists"}),
-        removed=frozenset({Removed(".Lists", "a")}),
         files={".Lists": {"a": FileNews(FileEvent.UNLINKED, "cur/a:2,FS")}},
     )
 
@@ -116,7 +113,6 @@ def test_move_between_mailboxes_is_told_once_with_both(sorter) -> None:
     change = told(sorter, *renamed(7, INBOX_CUR, "a:2,S", LISTS_CUR, "b:2,"))
     assert change == LocalChange(
         directories=frozenset({".", ".Lists"}),
-        moved=frozenset({Moved(".", ".Lists", "a", "b")}),
         files={
             ".": {"a": FileNews(FileEvent.DEPARTED, "cur/a:2,S")},
             ".Lists": {"b": FileNews(FileEvent.ARRIVED, "cur/b:2,")},
@@ -139,7 +135,6 @@ def test_departure_without_arrival_is_a_removal_after_its_time(sorter) -> None:
     assert told(sorter, Event(INBOX_CUR, flags.MOVED_FROM, 7, "a:2,S")) is None
     assert sorter.take(LATER) == LocalChange(
         directories=frozenset({"."}),
-        removed=frozenset({Removed(".", "a")}),
         files={".": {"a": FileNews(FileEvent.DEPARTED, "cur/a:2,S")}},
     )
 
@@ -170,7 +165,7 @@ def test_dot_files_are_no_messages(sorter, mask: int) -> None:
 
 def test_file_renamed_to_a_dot_file_is_gone(sorter) -> None:
     change = told(sorter, *renamed(7, INBOX_CUR, "a:2,", INBOX_CUR, ".a"))
-    assert change.removed == {Removed(".", "a")}
+    assert change.files == {".": {"a": FileNews(FileEvent.DEPARTED, "cur/a:2,")}}
 
 
 def test_new_keyword_map_is_a_change_and_an_index_file_is_none(sorter) -> None:
@@ -213,14 +208,20 @@ def test_root_that_moves_is_lost(sorter, mask: int) -> None:
     assert sorter.is_lost
 
 
-def test_facts_are_dropped_when_there_are_too_many(sorter) -> None:
-    events = [Event(INBOX_CUR, flags.DELETE, 0, f"{number}:2,") for number in range(FACTS_LIMIT + 1)]
-    assert told(sorter, *events[:-1]) is None
-    assert len(sorter.take(LATER).removed) == FACTS_LIMIT
-    assert told(sorter, *events) is None
-    assert sorter.take(LATER) == LocalChange(directories=frozenset({"."}))
-    assert told(sorter, events[0]) is None
-    assert len(sorter.take(LATER).removed) == 1
+def test_files_are_not_told_when_those_of_all_mailboxes_are_too_many(sorter, monkeypatch) -> None:
+    monkeypatch.setattr(watch_events, "MOST_FILES_IN_ALL", 3)
+    events = [Event(INBOX_CUR, flags.MOVED_TO, 0, f"{number}") for number in range(3)]
+    change = told(sorter, *events, Event(LISTS_CUR, flags.MOVED_TO, 0, "a"))
+    assert change.directories == {".", ".Lists"}
+    assert set(change.files) == {"."}
+    assert set(told(sorter, Event(LISTS_CUR, flags.MOVED_TO, 0, "a")).files) == {".Lists"}
+
+
+def test_name_that_is_no_text_leaves_no_file_known(sorter) -> None:
+    change = told(
+        sorter, Event(LISTS_CUR, flags.MOVED_TO, 0, "a"), Event(LISTS_CUR, flags.MOVED_TO, 0, "\udcff")
+    )
+    assert change == LocalChange(directories=frozenset({".Lists"}))
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,11 @@ def is_ours(name: MaildirName) -> bool:
     return OUR_MARK in name
 
 
+def is_text(name: str) -> bool:
+    """Whether a file's name is UTF-8: others cannot be stored, shown or told apart reliably."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
 def split_file_name(file_name: str) -> tuple[MaildirName, str]:
     """The unique name, and what stands after its `:` (`2,FS`, empty where there is none)."""
     unique, _, info = file_name.partition(":")

@@ -262,15 +262,10 @@ def _list_part(folder: Folder, part: str, oddities: list[str]) -> Iterator[str]:
             name = entry.name
             if name[0] == ".":
                 continue
-            if entry.is_file(follow_symlinks=False) and (name.isascii() or _is_text(name)):
+            if entry.is_file(follow_symlinks=False) and (name.isascii() or names.is_text(name)):
                 yield name
             elif len(oddities) < MAX_ODDITIES:
                 oddities.append(f"{part}/{name.encode('utf-8', 'backslashreplace').decode()}")
-
-
-def _is_text(name: str) -> bool:
-    """Whether the name is UTF-8: others cannot be stored, shown or told apart reliably."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _settle_twice(
