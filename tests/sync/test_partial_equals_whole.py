@@ -76,7 +76,7 @@ class Scene:
             box.expunge([number + 1])
         elif what == "deliver":
             self.stage.deliver(letter(number))
-        elif what == "flags there":
+        elif what == "flags there" and number + 1 in box.messages:
             box.set_flags(number + 1, more[0])
         elif what == "wish deletion":
             await ask(self.bridge, self.ids[f"letter {number}"])
