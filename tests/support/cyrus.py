@@ -107,6 +107,7 @@ class Cyrus:
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
+                start_new_session=True,  # on SIGTERM it ends its whole process group
             )
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
