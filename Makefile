@@ -5,8 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 TESTS ?= tests
+MINUTES ?= 60
 
-.PHONY: run test check format bench clean help prerequisites
+.PHONY: run test check format bench soak clean help prerequisites
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -32,6 +33,10 @@ bench: $(STAMPS)/dev ## Compare the first download with mbsync (needs isync)
 	@.ci/servers
 	@.ci/within $(BIN)/python tests/benchmarks/first_download.py
 	@.ci/within $(BIN)/python tests/benchmarks/latency.py
+
+soak: $(STAMPS)/dev ## Random histories on both sides with new seeds for MINUTES=60
+	@.ci/servers
+	@.ci/within $(BIN)/python -m tests.histories.soak --minutes $(MINUTES)
 
 clean: ## Remove everything that was made
 	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

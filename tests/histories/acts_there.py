@@ -1,0 +1,146 @@
+"""What may be done on the server: each act changes it and the model alike, or finds nothing to do.
+
+`at` and `to` are any numbers: they choose among what the model allows. Each act returns what it did in words, or None.
+"""
+
+from typing import Final
+
+from daemon.model.flags import DELETED, Flag
+from tests.histories.model import INBOX, Box, Placed, Side
+from tests.histories.powers import POWERS, Power
+from tests.histories.story import Story, pick
+
+NAMES: Final = ("Projects", "Entwürfe", "Archive/2024", "a.b", "Projects/R&D", "INBOX/Below")
+
+
+def append(story: Story, to: int, flags: frozenset[Flag], like: int | None) -> str | None:
+    """A new message, perhaps with the octets of one that is there already."""
+    box = pick(story.model.boxes, to)
+    if box is None:
+        return None
+    octets, date = story.octets(like, box, Side.THERE)
+    one = story.model.add(octets, box, date, set(flags), Side.THERE)
+    uid = story.there.append(box.name, octets, set(flags), date)
+    one.uid = None if box.is_reset else uid
+    return f"append {one} with {', '.join(sorted(flags)) or 'no flags'}"
+
+
+def turn_flag(story: Story, at: int, flag: Flag) -> str | None:
+    one = pick(story.model.flaggable(Side.THERE), at)
+    if one is None or one.uid is None:
+        return None
+    value = story.model.turn(one, flag, Side.THERE)
+    story.there.set_flag(one.box.name, one.uid, flag, value=value)
+    return f"flag {one}: {flag} {value}"
+
+
+def flag_ghost(story: Story, at: int, flag: Flag) -> str | None:
+    """A flag on a message that was deleted here meanwhile: the deletion wins."""
+    free = [one for one in story.model.ghosts if not one.box.is_reset and not story.model.goes_to_trash(one)]
+    free = [one for one in free if not any(other.octets == one.octets for other in story.model.placed)]
+    one = pick(free, at)
+    if one is None or one.uid is None:
+        return None
+    story.there.set_flag(one.box.name, one.uid, flag, value=True)
+    return f"flag what was deleted, {one}: {flag}"
+
+
+def expunge(story: Story, at: int) -> str | None:
+    marked = [one for one in story.model.placed if one.is_marked and _is_free(one)]
+    free = [
+        one
+        for one in story.model.takeable(Side.THERE)
+        if Side.HERE not in one.flagged or not story.model.may_seem_moved(one, Side.THERE)
+    ]
+    one = pick([*free, *marked], at)
+    if one is None or one.uid is None:
+        return None
+    story.there.expunge(one.box.name, one.uid)
+    story.model.removed(one, Side.THERE)
+    return f"expunge {one}"
+
+
+def unmark(story: Story, at: int) -> str | None:
+    r"""\\Deleted taken from a message that was deleted here: somebody wants it back."""
+    one = pick([one for one in story.model.placed if one.is_marked and _is_free(one)], at)
+    if one is None or one.uid is None:
+        return None
+    story.there.set_flag(one.box.name, one.uid, DELETED, value=False)
+    one.flags.discard(DELETED)
+    one.owner, one.is_marked, one.is_new = Side.THERE, False, True
+    story.model.stir(one.box)
+    return f"unmark {one}"
+
+
+def move(story: Story, at: int, to: int) -> str | None:
+    found = _with_target(story, at, to, is_move=True)
+    if found is None:
+        return None
+    one, uid, target = found
+    new = story.there.move(one.box.name, uid, target.name)
+    said = f"move {one} to {target}"
+    one.stem = None
+    story.model.moved(one, target, Side.THERE)
+    one.uid, one.is_new = new, True
+    return said
+
+
+def copy(story: Story, at: int, to: int) -> str | None:
+    found = _with_target(story, at, to, is_move=False)
+    if found is None:
+        return None
+    one, uid, target = found
+    fresh = story.model.copied(one, target, set(one.flags), Side.THERE)
+    fresh.uid = story.there.copy(one.box.name, uid, target.name)
+    return f"copy {one} to {target}"
+
+
+def reset(story: Story, at: int) -> str | None:
+    """New UIDs for every message of a mailbox, under a new UIDVALIDITY."""
+    # Dovecot gives new UIDs to a mailbox that replaces another, and only INBOX cannot be replaced.
+    free = [box for box in story.model.resettable() if not (story.stage.is_dovecot and box.name == INBOX)]
+    box = pick(free, at)
+    if box is None:
+        return None
+    story.there.reset(box.name)
+    box.is_reset = True
+    for one in (*story.model.placed, *story.model.ghosts):
+        if one.box is box:
+            one.uid = None
+    return f"reset {box}"
+
+
+def create_mailbox(story: Story, at: int) -> str | None:
+    name = _free_name(story, at)
+    if name is None:
+        return None
+    story.there.create(name)
+    story.take_in_new_mailboxes()
+    return f"create {name}"
+
+
+def _with_target(story: Story, at: int, to: int, *, is_move: bool) -> tuple[Placed, int, Box] | None:
+    free = story.model.takeable(Side.THERE)
+    free = [one for one in free if one.octets not in story.model.gone[Side.THERE]]
+    if not (is_move and Power.MOVES_THERE_ARE_RENAMES in POWERS):
+        # What was flagged here meanwhile was not there to be copied.
+        free = [one for one in free if Side.HERE not in one.flagged]
+    free = [
+        one for one in free if Side.HERE not in one.flagged or not story.model.may_seem_moved(one, Side.THERE)
+    ]
+    one = pick(free, at)
+    if one is None or one.uid is None:
+        return None
+    target = pick([box for box in story.model.boxes if box is not one.box and not box.is_reset], to)
+    return None if target is None else (one, one.uid, target)
+
+
+def _is_free(one: Placed) -> bool:
+    return one.owner is None and one.uid is not None and not one.box.is_reset
+
+
+def _free_name(story: Story, at: int) -> str | None:
+    names = [
+        name for name in NAMES if "." not in name or not story.stage.is_dovecot
+    ]  # its Maildir++ has no dots
+    return pick([name for name in names if story.model.box(name) is None], at)

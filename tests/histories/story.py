@@ -1,0 +1,346 @@
+"""One history as it is lived: the model, both sides, and the engine between them.
+
+Acts (`acts_here`, `acts_there`) change one side and the model; `meet` lets the engine make both sides equal, compares
+them with the model, and looks that a further pass writes nothing. Between acts a single pass may run, the line may be
+cut, a pass may be broken off and the store opened again; an act may also fall into the middle of a pass.
+"""
+
+import asyncio
+import contextlib
+import inspect
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+from daemon.model.errors import ConnectionLost
+from daemon.model.ids import MailboxName
+from daemon.model.settings import DeleteRule
+from daemon.sync import guard
+from tests.histories.here import Here
+from tests.histories.model import INBOX, LETTERS, NOON, Box, Model, Side
+from tests.histories.worlds import TLS, Stage
+from tests.support.bridge import ACCOUNT, Bridge, open_bridge, settings_for
+
+T = TypeVar("T")
+MOST_TRIES: Final = 6
+
+
+def pick(choices: Sequence[T], at: int) -> T | None:
+    """One of them, whatever the number; None where there is nothing to choose."""
+    return choices[at % len(choices)] if choices else None
+
+
+class Story:
+    """The history of one account."""
+
+    bridge: Bridge
+    here: Here
+
+    def __init__(self, stage: Stage, rule: DeleteRule, note: Callable[[str], None]) -> None:
+        self.model: Model = stage.beginning or Model(has_uidplus=stage.has_uidplus)
+        self.model.use(rule)
+        self.there = stage.there
+        self.stage = stage
+        self._settings = settings_for(stage.mailbag, port=stage.line.port, tls=TLS, ca_file=None, delete=rule)
+        self.told: list[str] = []
+        self._to_hypothesis = note
+        self._is_line_meddled_with = False
+        self._is_strict = True  # nothing ran between the changes of this round and its meeting
+        self._waiting: list[tuple[int, Callable[..., object], tuple]] = []
+        self._was_disturbed = False
+        self._fault: BaseException | None = None
+        self._countdown: int | None = None
+        self._at_zero: Callable[[], None] = _nothing
+        self._open = contextlib.AsyncExitStack()
+        stage.line.before_command = self._on_command
+
+    # Life
+
+    async def begin(self) -> None:
+        """One message a mailbox, in step."""
+        await self.open()
+        if self.stage.beginning is not None:
+            return
+        self.take_in_new_mailboxes()
+        for box in self.model.boxes:
+            octets, date = self.octets(None)
+            one = self.model.add(octets, box, date, set(), None)
+            one.uid = self.there.append(box.name, octets, set(), date)
+        await self.meet()
+
+    async def open(self) -> None:
+        """The engine as a start of the service opens it."""
+        self.bridge = await self._open.enter_async_context(
+            open_bridge(self.stage.store, self.stage.mailbag, settings=self._settings)
+        )
+        self.here = Here(self.bridge.tree.root)
+
+    async def close(self) -> None:
+        self._forget_countdown()
+        await self._open.aclose()
+        self._open = contextlib.AsyncExitStack()
+
+    async def restart(self) -> None:
+        await self.close()
+        await self.open()
+
+    def _note(self, said: str) -> None:
+        self.told.append(said)
+        self._to_hypothesis(said)
+
+    # Acts
+
+    async def do(self, act: Callable[..., object], *arguments: object) -> None:
+        """Change one side, and the model with it."""
+        said = act(self, *arguments)
+        if inspect.isawaitable(said):
+            said = await said
+        if said is not None:
+            self._note(f"{act.__module__.rpartition('_')[2]}: {said}")
+
+    def do_later(self, commands: int, act: Callable[..., object], *arguments: object) -> None:
+        """The same in the middle of the next pass, before the server has that many commands."""
+        self._waiting.append((commands, act, arguments))
+
+    def octets(self, like: int | None, box: Box | None = None, side: Side | None = None) -> tuple[bytes, int]:
+        """Octets and date of a new message; those of an old one where `like` chooses it.
+
+        Not where UIDs are void: which of two equal files was on the server before is then known by nobody. And not
+        of one that this side removed: that would be a move.
+        """
+        is_void = box is not None and box.is_reset
+        gone = self.model.gone[side] if side is not None else set()
+        choices = [one for one in self.model.placed if not is_void and one.octets not in gone]
+        old = pick(choices, like) if like is not None else None
+        if old is not None:
+            return old.octets, old.date
+        number = self.next_number()
+        text = f"Message-ID: <{number}@history>\r\nSubject: {number}\r\n\r\n{'x' * (number % 7)}\r\n"
+        return text.encode(), NOON + number
+
+    def next_number(self) -> int:
+        self.model.numbers += 1
+        return self.model.numbers
+
+    def take_in_new_mailboxes(self) -> None:
+        """Mailboxes that the server has and the model does not, those above a new one among them."""
+        for name in sorted(self.there.mailboxes(), key=lambda name: (name != INBOX, name)):
+            if self.model.box(name) is None:
+                self.model.boxes.append(Box(name))
+
+    # Passes
+
+    async def one_pass(self, box: Box | None) -> None:
+        """A single pass, over one mailbox or all, however it ends."""
+        self._is_strict = False
+        only = None if box is None else {MailboxName(box.name)}
+        try:
+            await self.bridge.run_pass(only=only)
+        except ConnectionLost:
+            self.bridge.client = None
+        await self._find_handles()
+        await self._decide()
+
+    async def break_off(self, commands: int) -> None:
+        """A pass that is cancelled at that command, and the store opened again."""
+        self._is_strict = False
+        task = asyncio.get_running_loop().create_task(self.bridge.run_pass(), name="history:pass")
+        self._count_down(commands, task.cancel)
+        with contextlib.suppress(ConnectionLost, asyncio.CancelledError):
+            await task
+        await self.restart()
+        await self._find_handles()
+
+    def meddle(self, commands: int, *, is_done: bool) -> None:
+        """Cut the line at that command, which is carried out all the same or not. Once a round: see `sync.md` 19."""
+        if self._is_line_meddled_with:
+            return
+        self._is_line_meddled_with = True
+        line = self.stage.line
+        self._count_down(commands, lambda: (line.lose if is_done else line.cut)(b""))
+
+    async def meet(self) -> None:
+        """Both sides are made equal and are what the model says; then nothing is left to do."""
+        while True:
+            self._was_disturbed = False
+            await self._sync()
+            for _, act, arguments in self._take_waiting():
+                self._was_disturbed = True
+                await self.do(act, *arguments)
+            if not self._was_disturbed:
+                break
+        self._forget_countdown()
+        await self._decide()
+        await self._check()
+        await self._check_rest()
+        await self._assign()
+        self.model.begin_round()
+        self._is_line_meddled_with, self._is_strict = False, True
+
+    async def _sync(self) -> None:
+        for _ in range(MOST_TRIES):
+            try:
+                await self.bridge.sync()
+            except ConnectionLost:
+                self.bridge.client = None
+            else:
+                return
+        raise AssertionError("the line is lost every time")
+
+    def _on_command(self, _command: bytes) -> None:
+        if self._countdown is not None:
+            self._countdown -= 1
+            if self._countdown < 0:
+                self._countdown = None
+                self._at_zero()
+        self._waiting = [(commands - 1, act, arguments) for commands, act, arguments in self._waiting]
+        due = [one for one in self._waiting if one[0] < 0]
+        self._waiting = [one for one in self._waiting if one[0] >= 0]
+        for _, act, arguments in due:
+            self._is_strict, self._was_disturbed = False, True
+            try:
+                said = act(self, *arguments)
+            except BaseException as exc:  # in the line's task nobody would hear of it
+                self._fault = exc
+                raise
+            if said is not None:
+                self._note(f"in the middle of a pass, {act.__module__.rpartition('_')[2]}: {said}")
+
+    def _take_waiting(self):
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    def _count_down(self, commands: int, at_zero: Callable[[], object]) -> None:
+        self._countdown, self._at_zero = commands, at_zero
+
+    def _forget_countdown(self) -> None:
+        self._countdown, self._at_zero = None, _nothing
+        self.stage.line.rules.clear()
+
+    async def _decide(self) -> None:
+        """Approve what was held, which may only be mailboxes that were emptied: two within minutes are (sync.md 13)."""
+        for name, hold in list(self.bridge.engine.held.items()):
+            box = self.model.box(name)
+            assert box is not None, hold
+            emptied = Side.THERE if hold.side is guard.Side.HERE else Side.HERE
+            left = self.model.residents(box, emptied)
+            assert not left if self._is_strict else box.was_emptied, f"a false hold: {hold}, {left}"
+            assert "emptied" in hold.reason, hold
+            await self.bridge.engine.approve(name)
+            self._note(f"approved: {hold.reason} in {name}")
+        if self.bridge.engine.held:
+            await self._sync()
+
+    # What must be so
+
+    async def _check(self) -> None:
+        if self._fault is not None:
+            raise self._fault
+        assert self.there.mailboxes() == {box.name for box in self.model.boxes}
+        for box in self.model.boxes:
+            await self._check_box(box)
+        assert await self.bridge.store.operations.pending(ACCOUNT) == ()
+        assert await self.bridge.store.intents.pending(ACCOUNT) == ()
+        total = sum(len(self.model.here(box)) for box in self.model.boxes)
+        assert self.bridge.store.counts_of(ACCOUNT).total == total
+
+    async def _check_box(self, box: Box) -> None:
+        record = await self.bridge.store.mailboxes.get(ACCOUNT, MailboxName(box.name))
+        assert record is not None, f"no record of {box}"
+        box.directory = record.directory
+        shown = self.model.here(box)
+        expected = Counter((one.octets, frozenset(one.flags)) for one in shown)
+        contents = self.there.contents(box.name)
+        marked = self._marked(box, contents)
+        there = Counter(found for uid, found in contents.items() if uid not in marked)
+        assert there == expected, f"{box} there: {_difference(expected, there)}"
+        files = self.here.files(box.directory)
+        octets = Counter(path.read_bytes() for path in files.values())
+        assert octets == Counter(one.octets for one in shown), f"{box} here: {_names(octets)}"
+        view = await self.bridge.store.base.load(ACCOUNT, MailboxName(box.name))
+        base = {entry.uid: entry for entry in view.entries if entry.uid not in marked}
+        agreed = {uid: flags for uid, (_, flags) in contents.items() if uid not in marked}
+        assert {uid: entry.flags for uid, entry in base.items()} == agreed, (
+            f"{box} in the index: {view.entries}, there: {agreed}"
+        )
+        for entry in base.values():
+            path = files[entry.maildir_name]
+            assert path.read_bytes() == contents[entry.uid][0], f"{path.name} is not UID {entry.uid} of {box}"
+            letters = {letter for letter in path.name.partition(":2,")[2] if letter.isupper()}
+            assert letters == {LETTERS[flag] for flag in entry.flags if flag in LETTERS}, path.name
+
+    def _marked(self, box: Box, contents) -> set[int]:
+        r"""UIDs left with \Deleted; their other flags are the server's own."""
+        marked = [one for one in self.model.placed if one.box is box and one.is_marked]
+        for one in marked:
+            assert one.uid in contents, f"{one}, marked, is gone"
+            octets, flags = contents[one.uid]
+            assert octets == one.octets
+            assert "\\Deleted" in flags, f"{one} is not marked but {sorted(flags)}"
+            one.flags = set(flags)
+        return {one.uid for one in marked if one.uid is not None}
+
+    async def _check_rest(self) -> None:
+        """A further pass finds nothing to do and writes nothing."""
+        before = [self.there.marks(box.name) for box in self.model.boxes]
+        result = await self.bridge.run_pass()
+        assert result.is_quiet, result
+        assert [self.there.marks(box.name) for box in self.model.boxes] == before, (
+            "a quiet pass wrote something"
+        )
+
+    async def _find_handles(self) -> None:
+        """What the engine's base says of messages that can be found on one side only so far."""
+        for box in self.model.boxes:
+            by_stem, by_uid = await self._base_of(box)
+            for one in self.model.here(box):
+                if one.uid is None and one.stem in by_stem and not box.is_reset:
+                    one.uid = by_stem[one.stem].uid
+                elif one.stem is None and one.uid in by_uid:
+                    one.stem = by_uid[one.uid].maildir_name
+
+    async def _assign(self) -> None:
+        """Which file and UID each message is, now that both sides are equal: its own, else any with its octets and flags."""
+        for box in self.model.boxes:
+            by_stem, _ = await self._base_of(box)
+            files = self.here.files(box.directory) if box.directory is not None else {}
+            free = {
+                stem: (files[stem].read_bytes(), entry.flags, entry.uid) for stem, entry in by_stem.items()
+            }
+            waiting = self.model.here(box)
+            for is_own in (True, False):
+                for one in list(waiting):
+                    wanted = (one.octets, frozenset(one.flags))
+                    fits = [stem for stem, (octets, flags, _) in free.items() if (octets, flags) == wanted]
+                    if is_own:
+                        fits = [stem for stem in fits if stem == one.stem]
+                    if fits:
+                        one.stem = fits[0]
+                        one.uid = free.pop(fits[0])[2]
+                        waiting.remove(one)
+            assert not waiting, f"neither file nor UID of {', '.join(map(str, waiting))}"
+
+    async def _base_of(self, box: Box):
+        view = await self.bridge.store.base.load(ACCOUNT, MailboxName(box.name))
+        return (
+            {entry.maildir_name: entry for entry in view.entries if entry.maildir_name is not None},
+            {entry.uid: entry for entry in view.entries if entry.uid is not None},
+        )
+
+
+def _difference(expected: Counter, found: Counter) -> str:
+    return f"too many {_names(found - expected)}, missing {_names(expected - found)}"
+
+
+def _names(found: Counter) -> str:
+    """Messages by their subject, which is their number, and flags where there are any."""
+    shown = []
+    for key, count in found.items():
+        octets, flags = key if isinstance(key, tuple) else (key, ())
+        subject = octets.partition(b"Subject: ")[2].partition(b"\r")[0].decode()
+        shown.append(f"{count} x {subject} {sorted(flags)}")
+    return "; ".join(shown) or "nothing"
+
+
+def _nothing() -> None:
+    """No command is waited for."""
