@@ -8,7 +8,7 @@ from daemon.model.flags import Flag
 from daemon.model.ids import MailboxName, MaildirName
 from daemon.model.operations import OperationKind
 from daemon.model.settings import DeleteRule
-from tests.histories.model import LETTERS, Placed, Side
+from tests.histories.model import LETTERS, Box, Placed, Side
 from tests.histories.story import Story, pick
 from tests.support.bridge import ACCOUNT
 from tests.sync.stage import ask
@@ -16,7 +16,7 @@ from tests.sync.stage import ask
 
 def create(story: Story, to: int, flags: frozenset[Flag], like: int | None) -> str | None:
     """A new file, perhaps with the octets of a message that is there already."""
-    box = pick([box for box in story.model.boxes if box.directory is not None], to)
+    box = pick(story.model.usable(Side.HERE), to)
     if box is None:
         return None
     octets, date = story.octets(like, box, Side.HERE)
@@ -161,3 +161,42 @@ def _may_be_deleted(story: Story, one: Placed) -> bool:
 
 def _words(flags: frozenset[Flag]) -> str:
     return ", ".join(sorted(flags)) or "no flags"
+
+
+def make_mailbox(story: Story, at: int) -> str | None:
+    name = story.name(at)
+    if name is None:
+        return None
+    box = Box(name, story.directory_of(name), owner=Side.HERE)
+    story.here.make_mailbox(box.directory)
+    story.model.boxes.append(box)
+    return f"make {box}"
+
+
+def rename_mailbox(story: Story, at: int, to: int) -> str | None:
+    box = pick(story.model.renamable_here(), at)
+    name = story.name(to, box)
+    if box is None or name is None:
+        return None
+    said = f"rename {box} to {name}"
+    directory = story.directory_of(name)
+    story.here.rename_mailbox(box.directory, directory)
+    box.name, box.directory, box.owner = name, directory, Side.HERE
+    return said
+
+
+def remove_mailbox(story: Story, at: int) -> str | None:
+    r"""A directory removed whole. Not where what is left of its messages, marked with \\Deleted, keeps the mailbox."""
+    is_free = story.model.rule is not DeleteRule.MARK
+    free = [
+        box
+        for box in story.model.removable(Side.HERE)
+        if is_free
+        and all(one.uid is not None and _may_be_deleted(story, one) for one in story.model.here(box))
+    ]
+    box = pick(free, at)
+    if box is None:
+        return None
+    story.here.remove_mailbox(box.directory)
+    story.model.remove_box(box, Side.HERE)
+    return f"remove {box}"

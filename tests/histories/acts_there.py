@@ -3,19 +3,15 @@
 `at` and `to` are any numbers: they choose among what the model allows. Each act returns what it did in words, or None.
 """
 
-from typing import Final
-
 from daemon.model.flags import DELETED, Flag
 from tests.histories.model import INBOX, Box, Placed, Side
 from tests.histories.powers import POWERS, Power
 from tests.histories.story import Story, pick
 
-NAMES: Final = ("Projects", "Entwürfe", "Archive/2024", "a.b", "Projects/R&D", "INBOX/Below")
-
 
 def append(story: Story, to: int, flags: frozenset[Flag], like: int | None) -> str | None:
     """A new message, perhaps with the octets of one that is there already."""
-    box = pick(story.model.boxes, to)
+    box = pick(story.model.usable(Side.THERE), to)
     if box is None:
         return None
     octets, date = story.octets(like, box, Side.THERE)
@@ -111,12 +107,32 @@ def reset(story: Story, at: int) -> str | None:
 
 
 def create_mailbox(story: Story, at: int) -> str | None:
-    name = _free_name(story, at)
+    name = story.name(at)
     if name is None:
         return None
     story.there.create(name)
-    story.take_in_new_mailboxes()
+    story.model.boxes.append(Box(name, owner=Side.THERE))
     return f"create {name}"
+
+
+def rename_mailbox(story: Story, at: int, to: int) -> str | None:
+    box = pick(story.model.changeable(Side.THERE), at)
+    name = story.name(to, box)
+    if box is None or name is None:
+        return None
+    said = f"rename {box} to {name}"
+    story.there.rename(box.name, name)
+    box.name, box.owner = name, Side.THERE
+    return said
+
+
+def remove_mailbox(story: Story, at: int) -> str | None:
+    box = pick(story.model.removable(Side.THERE), at)
+    if box is None:
+        return None
+    story.there.delete(box.name)
+    story.model.remove_box(box, Side.THERE)
+    return f"delete {box}"
 
 
 def _with_target(story: Story, at: int, to: int, *, is_move: bool) -> tuple[Placed, int, Box] | None:
@@ -131,16 +147,11 @@ def _with_target(story: Story, at: int, to: int, *, is_move: bool) -> tuple[Plac
     one = pick(free, at)
     if one is None or one.uid is None:
         return None
-    target = pick([box for box in story.model.boxes if box is not one.box and not box.is_reset], to)
+    target = pick(
+        [box for box in story.model.usable(Side.THERE) if box is not one.box and not box.is_reset], to
+    )
     return None if target is None else (one, one.uid, target)
 
 
 def _is_free(one: Placed) -> bool:
     return one.owner is None and one.uid is not None and not one.box.is_reset
-
-
-def _free_name(story: Story, at: int) -> str | None:
-    names = [
-        name for name in NAMES if "." not in name or not story.stage.is_dovecot
-    ]  # its Maildir++ has no dots
-    return pick([name for name in names if story.model.box(name) is None], at)

@@ -27,6 +27,14 @@ class Here:
             for path in (self.root / directory / part).iterdir()
         }
 
+    def directories(self) -> set[str]:
+        """Directories of mailboxes."""
+        return {
+            "." if place == self.root else place.name
+            for place in (self.root, *self.root.iterdir())
+            if (place / "cur").is_dir()
+        }
+
     def put(self, directory: str, stem: str, octets: bytes, flags: set[Flag], date: int) -> None:
         """A new message, read or unread."""
         letters = "".join(sorted(LETTERS[flag] for flag in flags))
@@ -82,7 +90,7 @@ class Here:
             lock.unlink()
 
     def make_mailbox(self, directory: str) -> None:
-        for part in ("tmp", *_PARTS):
+        for part in (*_PARTS, "tmp"):
             (self.root / directory / part).mkdir(parents=True)
 
     def rename_mailbox(self, directory: str, new: str) -> None:

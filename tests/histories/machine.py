@@ -11,6 +11,7 @@ with the world, seed and count that were printed (`MAILSYNCD_SEED` and `MAILSYNC
 import asyncio
 import contextlib
 import itertools
+import traceback
 
 from hypothesis import HealthCheck, Phase, Verbosity, note, seed, settings
 from hypothesis import strategies as st
@@ -74,7 +75,8 @@ class Histories(RuleBasedStateMachine):
             self.is_broken = True
             if not next(self.broken):
                 told = "\n  ".join(self.story.told if self.story is not None else ())
-                print(f"a history failed, and is now made shorter: {exc!r}\n  {told}", flush=True)
+                trace = "".join(traceback.format_tb(exc.__traceback__))
+                print(f"a history failed, and is now made shorter: {exc!r}\n{trace}  {told}", flush=True)
             raise
 
     def act(self, when: int | None, act, *arguments) -> None:
@@ -114,6 +116,21 @@ class Histories(RuleBasedStateMachine):
     @rule(at=AT, when=WHEN)
     def rename_here(self, at, when) -> None:
         self.act(when, acts_here.rename, at)
+
+    @needs(Power.MAILBOX_MADE_HERE)
+    @rule(at=AT, when=WHEN)
+    def make_mailbox_here(self, at, when) -> None:
+        self.act(when, acts_here.make_mailbox, at)
+
+    @needs(Power.MAILBOX_RENAMED_HERE)
+    @rule(at=AT, to=AT, when=WHEN)
+    def rename_mailbox_here(self, at, to, when) -> None:
+        self.act(when, acts_here.rename_mailbox, at, to)
+
+    @needs(Power.MAILBOX_REMOVED_HERE)
+    @rule(at=AT, when=WHEN)
+    def remove_mailbox_here(self, at, when) -> None:
+        self.act(when, acts_here.remove_mailbox, at)
 
     @rule(at=AT, flag=FLAG)
     def wish_flag(self, at, flag) -> None:
@@ -160,6 +177,16 @@ class Histories(RuleBasedStateMachine):
     @rule(at=AT)
     def create_mailbox_there(self, at) -> None:
         self.act(None, acts_there.create_mailbox, at)
+
+    @needs(Power.MAILBOX_RENAMED_THERE)
+    @rule(at=AT, to=AT, when=WHEN)
+    def rename_mailbox_there(self, at, to, when) -> None:
+        self.act(when, acts_there.rename_mailbox, at, to)
+
+    @needs(Power.MAILBOX_REMOVED_THERE)
+    @rule(at=AT, when=WHEN)
+    def remove_mailbox_there(self, at, when) -> None:
+        self.act(when, acts_there.remove_mailbox, at)
 
     # Between
 

@@ -5,6 +5,7 @@ its owner, so that there is one right end; flags are changed by both, each flag 
 when the round began. What no program could tell apart is left out, and stands below as a question with its reason.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -31,7 +32,8 @@ class Box:
 
     name: str
     directory: str | None = None
-    owner: Side | None = None  # who renames it in this round
+    was: str | None = None  # its name when the round began
+    owner: Side | None = None  # who made or renamed it in this round; the other side leaves it alone
     is_new: bool = True
     is_reset: bool = False  # its UIDs were made void in this round
     is_stirred: bool = False  # a message was moved, copied or deleted from or to it in this round
@@ -76,6 +78,7 @@ class Model:
         self.has_uidplus = has_uidplus
         self.use(rule)
         self.boxes: list[Box] = []
+        self.lost: list[Box] = []  # removed in this round
         self.placed: list[Placed] = []
         self.ghosts: list[Placed] = []  # deleted here in this round; the server may not know yet
         self.gone: dict[Side, set[bytes]] = {
@@ -96,13 +99,9 @@ class Model:
             gone.clear()
         self.first = {(one.stem, one.box) for one in self.placed if one.stem is not None}
         for box in self.boxes:
-            box.owner, box.is_new, box.is_reset, box.is_stirred, box.was_emptied = (
-                None,
-                False,
-                False,
-                False,
-                False,
-            )
+            box.owner, box.was = None, box.name
+            box.is_new = box.is_reset = box.is_stirred = box.was_emptied = False
+        self.lost.clear()
         for one in self.placed:
             one.owner, one.is_new, one.before, one.is_wished = None, False, frozenset(one.flags), False
             one.home = one.box
@@ -112,6 +111,18 @@ class Model:
 
     def box(self, name: str) -> Box | None:
         return next((box for box in self.boxes if box.name == name), None)
+
+    def box_that_was(self, name: str) -> Box | None:
+        """The mailbox that has this name, or had it when the round began."""
+        return self.box(name) or next((box for box in (*self.boxes, *self.lost) if box.was == name), None)
+
+    def usable(self, side: Side) -> list[Box]:
+        """Mailboxes in which this side may do something now."""
+        return [
+            box
+            for box in self.boxes
+            if box.owner in {None, side} and (side is Side.THERE or box.directory is not None)
+        ]
 
     def here(self, box: Box) -> list[Placed]:
         """Messages of a mailbox that have a file."""
@@ -133,8 +144,10 @@ class Model:
 
     def known(self, one: Placed, side: Side) -> bool:
         """Whether this side can find it now."""
+        if one.box not in self.usable(side):
+            return False
         if side is Side.HERE:
-            return one.stem is not None and one.box.directory is not None and not one.is_marked
+            return one.stem is not None and not one.is_marked
         return one.uid is not None and not one.box.is_reset
 
     def takeable(self, side: Side) -> list[Placed]:
@@ -151,6 +164,8 @@ class Model:
             and not one.box.is_reset
             and self.known(one, side)
             and not self.is_ambiguous(one)
+            # A directory that was renamed is known again by the files it had.
+            and not (side is Side.HERE and one.box.owner is side and one.home is one.box)
             # Whether the server has it by now decides what is left of it there.
             and not (side is Side.HERE and one.uid is None and self.rule is not DeleteRule.EXPUNGE)
         ]
@@ -184,11 +199,10 @@ class Model:
         taken = {other.box for other in self.placed if other.stem is not None and other.stem == one.stem}
         return [
             box
-            for box in self.boxes
+            for box in self.usable(Side.HERE)
             if box is not one.box
             and box not in taken
             and not box.is_reset
-            and box.directory is not None
             and (one.stem, box) not in self.first
         ]
 
@@ -202,6 +216,60 @@ class Model:
             and self.known(one, side)
             and not (one.box.is_reset and self.copies(one))
             and not (side is Side.HERE and one.owner is Side.THERE)
+        ]
+
+    def free_names(self, names: Iterable[str]) -> list[str]:
+        """Names that no mailbox has or had in this round, below none or one that stays."""
+        taken = {name for box in (*self.boxes, *self.lost) for name in (box.name, box.was)}
+        parents = {box.name for box in self.boxes if not box.is_new and box.owner is None}
+        return [
+            name
+            for name in names
+            if name not in taken and ("/" not in name or name.rpartition("/")[0] in parents)
+        ]
+
+    def changeable(self, side: Side) -> list[Box]:
+        """Mailboxes that this side may rename."""
+        return [
+            box
+            for box in self.usable(side)
+            if box.name not in {INBOX, TRASH}
+            and box.owner is None
+            and not (box.is_new or box.is_reset)
+            and box.directory is not None
+            and not any(
+                name is not None and name.startswith(f"{box.name}/")
+                for other in (*self.boxes, *self.lost)
+                for name in (other.name, other.was)
+            )
+        ]
+
+    def renamable_here(self) -> list[Box]:
+        """Directories that are known again by their files, more than half of what they had."""
+        found = []
+        for box in self.changeable(Side.HERE):
+            had = [one for one in (*self.placed, *self.ghosts) if one.home is box and not one.is_marked]
+            left = [one for one in had if one.box is box and one in self.placed]
+            if len(left) * 2 > len(had):
+                found.append(box)
+        return found
+
+    def removable(self, side: Side) -> list[Box]:
+        """Mailboxes that this side may remove: the other has neither brought nor changed anything in them."""
+        other = Side.THERE if side is Side.HERE else Side.HERE
+        return [
+            box
+            for box in self.changeable(side)
+            if not any(
+                one.is_marked
+                or one.owner is other
+                or other in one.flagged
+                or one.is_wished
+                or self.may_seem_moved(one, side)
+                for one in self.placed
+                if one.box is box
+            )
+            and not any(one.home is box and one.box is not box for one in (*self.placed, *self.ghosts))
         ]
 
     def resettable(self) -> list[Box]:
@@ -221,6 +289,18 @@ class Model:
         ]
 
     # What is done
+
+    def remove_box(self, box: Box, side: Side) -> None:
+        """It is gone with what it had."""
+        for one in self.here(box):
+            if side is Side.HERE:
+                self.deleted_here(one)
+            else:
+                self.removed(one, Side.THERE)
+        self.ghosts = [one for one in self.ghosts if one.box is not box]
+        self.boxes.remove(box)
+        self.lost.append(box)
+        box.was_emptied = True
 
     def add(self, octets: bytes, box: Box, date: int, flags: set[Flag], side: Side | None) -> Placed:
         """A message that came into being."""

@@ -23,4 +23,7 @@ class Power(StrEnum):
     )
 
 
-POWERS: Final[frozenset[Power]] = frozenset()
+POWERS: Final[frozenset[Power]] = frozenset(Power) - {
+    Power.MOVES_THERE_ARE_RENAMES,
+    Power.FILE_RENAMED_IN_PLACE,
+}

@@ -87,3 +87,29 @@ def test_a_keyword_that_was_there_still_counts_in_its_round(model):
     model.begin_round()
     model.turn(one, KEYWORDS[0], Side.THERE)
     assert one.has_keyword
+
+
+def test_a_mailbox_that_one_side_renames_the_other_leaves_alone(model):
+    inbox, archive = model.boxes[:2]
+    archive.owner = Side.THERE
+    assert archive not in model.usable(Side.HERE)
+    assert archive in model.usable(Side.THERE)
+    assert inbox not in model.changeable(Side.THERE)
+
+
+def test_a_directory_is_renamed_only_with_most_of_the_files_it_is_known_by(model):
+    archive, lists = model.boxes[1:3]
+    one = model.add(LETTER, archive, 2, set(), None)
+    one.stem, one.uid = "b", 1
+    model.begin_round()
+    assert model.renamable_here() == [archive]
+    model.moved(one, lists, Side.HERE)
+    assert model.renamable_here() == []
+
+
+def test_a_name_is_not_used_twice_in_a_round(model):
+    archive = model.boxes[1]
+    archive.name = "Projects"
+    assert model.free_names(["Archive", "Projects", "Other", "Nowhere/Below"]) == ["Other"]
+    model.begin_round()
+    assert model.free_names(["Archive", "Projects"]) == ["Archive"]
