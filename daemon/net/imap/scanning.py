@@ -23,11 +23,13 @@ from daemon.wire.imap.commands import Command, FetchItem
 from daemon.wire.imap.events import Event
 from daemon.wire.imap.responses import EsearchData, Exists, Expunge, FetchData, Vanished
 
-EVERYTHING: Final = UidSet.from_ranges([(1, MAX_UID)])
 HEADERS_PER_COMMAND: Final = 250
 LIST_WINDOW: Final = 50_000
 _MOST_WINDOWS: Final = 50
 _MORE_MESSAGES: Final = 10_000
+MOST_MESSAGES: Final = 1_000_000
+"""In one mailbox. Each costs a third of a kilobyte while it is compared with what is here; a server that claims more may be lying,
+and if it is not, this mailbox is better left out than all accounts with it."""
 
 
 @contextmanager
@@ -77,6 +79,7 @@ async def fetch_entries(
         raise LocalProtocolError("CHANGEDSINCE needs CONDSTORE")
     if uids is not None and not uids:
         return ScanResult()
+    _require_reasonable_size(session)
     asked = uids if uids is not None else UidSet.from_ranges([(first or 1, MAX_UID)])
     items = [FetchItem.UID, FetchItem.FLAGS]
     if has_condstore:
@@ -115,10 +118,26 @@ async def fetch_entries(
             session,
             (
                 commands.uid_fetch(part, items, changed_since=changed_since, vanished=wants_vanished)
-                for part in asked.split(session.set_bytes)
+                for part in _parts(session, asked, is_all=uids is None and changed_since is None)
             ),
         )
     return ScanResult(entries=tuple(entries[uid] for uid in sorted(entries)), vanished=vanished.take())
+
+
+def _parts(session: Session, asked: UidSet, *, is_all: bool) -> Iterable[UidSet]:
+    """What one command asks for each: windows of UIDs for a whole mailbox (sync.md 23), else sets that fit a line."""
+    return _windows(session, asked.ranges[0][0]) if is_all else asked.split(session.set_bytes)
+
+
+def _require_reasonable_size(session: Session) -> None:
+    count = session.selection.exists if session.selection else 0
+    if count > MOST_MESSAGES:
+        raise ServerRefused(
+            f"the server claims {count} messages in this mailbox, at most {MOST_MESSAGES} are taken",
+            status="OK",
+            reason="mailbox_too_large",
+            remedy="divide the mailbox, or exclude it",
+        )
 
 
 def _most_messages(session: Session) -> int:
@@ -169,16 +188,23 @@ async def _fetch_uids(session: Session) -> UidSet:
             found.add_one(data.uid)
         return data.uid is not None and data.flags is None  # flags told on the way are news of their own
 
-    uid_next = session.selection.uid_next if session.selection else None
-    windows = [EVERYTHING]
-    if uid_next is not None and uid_next > LIST_WINDOW:
-        step = max(LIST_WINDOW, uid_next // _MOST_WINDOWS)
-        starts = list(range(1, uid_next, step))
-        windows = [UidSet.from_ranges([(start, start + step - 1)]) for start in starts[:-1]]
-        windows.append(UidSet.from_ranges([(starts[-1], MAX_UID)]))
+    _require_reasonable_size(session)
     with listening(session, take):
-        await run_all(session, (commands.uid_fetch(window, [FetchItem.UID]) for window in windows))
+        await run_all(
+            session, (commands.uid_fetch(window, [FetchItem.UID]) for window in _windows(session, 1))
+        )
     return found.take()
+
+
+def _windows(session: Session, first: int) -> list[UidSet]:
+    """All UIDs from `first` on, in windows where UIDNEXT says that there may be many; the last one has no end."""
+    uid_next = session.selection.uid_next if session.selection else None
+    starts = [first]
+    if uid_next is not None and uid_next - first >= LIST_WINDOW:
+        step = max(LIST_WINDOW, (uid_next - first) // _MOST_WINDOWS)
+        starts = list(range(first, uid_next, step))
+    ends = [start - 1 for start in starts[1:]]
+    return [UidSet.from_ranges([pair]) for pair in zip(starts, [*ends, MAX_UID], strict=True)]
 
 
 async def fetch_headers(session: Session, uids: UidSet) -> dict[Uid, bytes]:

@@ -6,13 +6,14 @@ RFC 9051 §6.3.2; RFC 7162 §3.2.5; UNSELECT: RFC 3691. CLOSE is never sent: it 
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from daemon.model.errors import ServerRefused
+from daemon.model.errors import RemoteProtocolError, ServerRefused
 from daemon.model.flags import FlagSet
 from daemon.model.ids import ModSeq, Uid, UidValidity
 from daemon.model.views import RemoteEntry
 from daemon.net.imap import status
 from daemon.net.imap.gathering import GatheredUids
 from daemon.net.imap.heard import entry_of
+from daemon.net.imap.scanning import MOST_MESSAGES
 from daemon.net.imap.session import Session
 from daemon.net.imap.values import QresyncSince, Selection
 from daemon.wire.imap import commands, refusals
@@ -58,6 +59,10 @@ class _Collected:
     def take_fetch(self, data: FetchData) -> bool:
         if data.uid is not None and data.flags is not None:
             self.changed[data.uid] = entry_of(data.uid, data, self.changed.get(data.uid))
+            if len(self.changed) > MOST_MESSAGES:
+                raise RemoteProtocolError(
+                    "more changes told than a mailbox may have messages", reason="flood"
+                )
         return True
 
     def take_line(self, event: Event) -> bool:

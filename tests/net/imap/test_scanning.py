@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from daemon.model.errors import LocalProtocolError, RemoteProtocolError, ServerRefused
+from daemon.model.errors import Blast, LocalProtocolError, RemoteProtocolError, ServerRefused
 from daemon.model.flags import FLAGGED, SEEN
 from daemon.model.secret import Secret
 from daemon.model.uidset import UidSet
@@ -243,3 +243,63 @@ async def test_flood_of_answers_to_one_search_is_not_added_up(play):
 
     client = await play(script, caps=b"IMAP4rev1 ESEARCH", selected=True)
     assert list(await client.list_uids()) == [4, 5, 6]
+
+
+async def test_all_flags_of_a_large_mailbox_are_asked_for_in_windows(play):
+    """sync.md 23: what comes between two answers stays bounded, and the last window has no end."""
+    asked = []
+
+    async def script(part):
+        await part.answer(b"SELECT", b"* 3 EXISTS", b"* OK [UIDVALIDITY 7] x", b"* OK [UIDNEXT 120000] x")
+        while True:
+            line = await part.reader.readline()
+            asked.append(line.split()[3])
+            first = int(asked[-1].split(b":")[0])
+            await part.say(b"* 1 FETCH (UID %d FLAGS ())" % first, line.split()[0] + b" OK")
+
+    client = await play(script)
+    await client.select(b"Box")
+    scan = await client.fetch_entries(with_size=False)
+    assert asked == [b"1:50000", b"50001:100000", b"100001:4294967295"]
+    assert [entry.uid for entry in scan.entries] == [1, 50001, 100001]
+    asked.clear()
+    await client.fetch_entries(first=60_000)
+    assert asked == [b"60000:109999", b"110000:4294967295"]
+    asked.clear()
+    await client.fetch_entries(first=119_999)
+    assert asked == [b"119999:4294967295"]
+
+
+@pytest.mark.parametrize("count", [1_000_001, 4_294_967_294])
+async def test_mailbox_with_absurdly_many_messages_is_refused_by_itself(play, count):
+    """A false EXISTS buys no memory, and a mailbox that is too large does not stop the others."""
+
+    async def script(part):
+        await part.answer(
+            b"SELECT", b"* %d EXISTS" % count, b"* OK [UIDVALIDITY 7] x", b"* OK [UIDNEXT 4294967295] x"
+        )
+        await part.answer(b"NOOP")
+        await part.stay()
+
+    client = await play(script)
+    await client.select(b"Box")
+    for scan in (client.fetch_entries(), client.list_uids()):
+        with pytest.raises(ServerRefused) as caught:
+            await scan
+        assert caught.value.reason == "mailbox_too_large"
+        assert caught.value.blast is Blast.MAILBOX
+    await client.noop()
+
+
+async def test_false_exists_counts_no_message_twice_over(play, monkeypatch):
+    monkeypatch.setattr(scanning, "_MORE_MESSAGES", 10)
+
+    async def script(part):
+        await part.hear(b"UID FETCH")
+        await part.say(*(b"* 1 FETCH (UID %d FLAGS ())" % number for number in range(1, 20)))
+        await part.stay()
+
+    client = await play(script, selected=True)
+    with pytest.raises(RemoteProtocolError) as caught:
+        await client.fetch_entries(with_size=False)
+    assert caught.value.reason == "flood"
