@@ -31,14 +31,17 @@ from daemon.model.passes import PassResult
 from daemon.model.settings import AccountSettings, ImapSettings, Pop3Settings, Settings
 from daemon.net.endpoint import Endpoint
 from daemon.net.imap.client import ImapClient
+from daemon.net.pop3.client import Pop3Client
 from daemon.sd_notify import ServiceManager
 from daemon.service.control.access import TOKEN_FILE_NAME, open_access
 from daemon.service.login import Connect
 from daemon.service.once import show_nothing, sync_once
+from daemon.service.pop3_bridge import Pop3Means
 from daemon.service.quiescence import OnProgress, OpenEngine
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.imap_pass import ImapSync
+from daemon.sync.pop3_pass import Pop3Sync
 
 if TYPE_CHECKING:
     from api.server import Server
@@ -168,6 +171,7 @@ async def _serving(
             trees=trees,
             connect=_connector(clock),
             open_engine=_engine_opener(store, trees, clock, log),
+            pop3=_pop3_means(store, trees, clock, log),
             read_password=read_password,
             access=access,
             clock=clock,
@@ -224,11 +228,13 @@ async def _sync(
     store = await Store.open(settings.store.path, clock=clock)
     try:
         _tell_findings(store, log)
+        trees = _trees(settings, store, clock)
         return await sync_once(
             accounts,
             store=store,
             connect=_connector(clock),
-            open_engine=_engine_opener(store, _trees(settings, store, clock), clock, log),
+            open_engine=_engine_opener(store, trees, clock, log),
+            pop3=_pop3_means(store, trees, clock, log),
             read_password=read_password,
             clock=clock,
             log=log,
@@ -259,7 +265,7 @@ def _trees(settings: Settings, store: Store, clock: Clock) -> dict[AccountId, Ma
     }
 
 
-def _connector(clock: Clock) -> Connect:
+def _connector(clock: Clock) -> Connect[ImapClient]:
     async def connect(
         settings: AccountSettings, log: FilteringBoundLogger, /, *, distrust: Collection[str]
     ) -> ImapClient:
@@ -285,6 +291,34 @@ def _engine_opener(
         )
 
     return open_engine
+
+
+def _pop3_means(
+    store: Store, trees: Mapping[AccountId, MaildirTree], clock: Clock, log: FilteringBoundLogger
+) -> Pop3Means:
+    async def connect(
+        settings: AccountSettings,
+        log: FilteringBoundLogger,
+        /,
+        *,
+        distrust: Collection[str],  # noqa: ARG001 - POP3 has no claims that could prove false
+    ) -> Pop3Client:
+        endpoint = Endpoint(
+            host=settings.host, port=settings.port, tls=settings.tls, ca_file=settings.ca_file
+        )
+        return await Pop3Client.connect(endpoint, clock=clock, log=log)
+
+    def open_engine(settings: Pop3Settings, on_progress: OnProgress) -> Pop3Sync:
+        return Pop3Sync(
+            settings=settings,
+            store=store,
+            tree=trees[settings.id],
+            clock=clock,
+            log=log.bind(account=settings.id),
+            on_progress=on_progress,
+        )
+
+    return Pop3Means(connect=connect, open_engine=open_engine)
 
 
 def _running(settings: Settings, service: Service, server: Server) -> Running:

@@ -8,7 +8,7 @@ import shlex
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -19,9 +19,10 @@ from daemon.demo.mailbox import User
 from daemon.demo.server import DemoServer
 from daemon.model.ids import INBOX, AccountId
 from daemon.model.message import MessageQuery
-from daemon.model.settings import ImapSettings, PasswordSource, Settings, StoreSettings, Tls
+from daemon.model.settings import ImapSettings, PasswordSource, Pop3Settings, Settings, StoreSettings, Tls
 
 FIRST_PASS_SECONDS: Final = 30.0
+POLL_SECONDS: Final = 30.0
 
 
 def run() -> None:
@@ -47,19 +48,24 @@ async def _run(home: Path) -> None:
 
 
 def settings_for(server: DemoServer, home: Path) -> Settings:
-    """The service's configuration: one account for each user of the demo server."""
+    """The service's configuration: an IMAP account for each user of the demo server, and one for the maildrop."""
+
+    def common(user: User) -> dict[str, Any]:
+        return {
+            "id": AccountId(user.name),
+            "host": server.host,
+            "tls": Tls.NONE,
+            "username": user.name,
+            "password": PasswordSource(literal=user.password),
+        }
+
     return Settings(
         store=StoreSettings(path=home / "store"),
-        accounts=tuple(
-            ImapSettings(
-                id=AccountId(user.name),
-                host=server.host,
-                port=server.imap_port,
-                tls=Tls.NONE,
-                username=user.name,
-                password=PasswordSource(literal=user.password),
-            )
-            for user in server.users
+        accounts=(
+            *(ImapSettings(port=server.imap_port, **common(user)) for user in server.users),
+            Pop3Settings(
+                port=server.pop3_port, poll_interval_seconds=POLL_SECONDS, **common(server.maildrop_user)
+            ),
         ),
     )
 
@@ -70,7 +76,7 @@ async def _greet(ready: asyncio.Future[app.Running], server: DemoServer, home: P
     control, user = running.control, server.users[0]
     try:
         async with asyncio.timeout(FIRST_PASS_SECONDS), control.subscribe_events() as news:
-            while control.account_status(user.name).last_sync is None:
+            while any(one.last_sync is None for one in control.status().accounts.values()):
                 await news.wait(1.0)
     except TimeoutError:
         complain("the demo's account is not in step yet; --log-level info tells what holds it up")

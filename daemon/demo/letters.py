@@ -115,6 +115,28 @@ INBOX_LETTERS: Final = (
     ),
 )
 
+MAILDROP_LETTERS: Final = (
+    Letter(
+        sender="Grace Hopper <grace@example.org>",
+        subject="This one came over POP3",
+        text="POP3 is a one-way street: mail comes down, the line closes, and what you do here never touches the "
+        "server.\n\nDelete this letter with curl: it is gone here, stays there, and does not come back.\n",
+        age_hours=30,
+    ),
+    Letter(
+        sender="The harbour office <harbour@example.net>",
+        subject="Ebb and flow",
+        text="High water at 6:12 and 18:40, low water at 0:05 and 12:26.\n",
+        age_hours=9,
+    ),
+    Letter(
+        sender="کتابخانه <library@example.net>",
+        subject="یادآوری بازگرداندن کتاب",
+        text="سلام،\n\nکتاب شما تا پنجشنبه باید بازگردد.\n",
+        age_hours=2,
+    ),
+)
+
 OTHER_LETTERS: Final = {
     "Archive": (
         Letter(

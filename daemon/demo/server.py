@@ -1,4 +1,5 @@
-"""The demo's mail server: one user with mail in several languages, over IMAP on loopback, and mail that keeps coming.
+"""The demo's mail servers: one user with mail in several languages over IMAP, one with a maildrop over POP3, both on
+loopback, and mail that keeps coming.
 
 Everything is in memory and gone at the end. It knows nothing of the service that is shown with it.
 """
@@ -13,6 +14,7 @@ from daemon.demo import letters
 from daemon.demo.imap.server import HOST, ImapServer
 from daemon.demo.letters import Letter
 from daemon.demo.mailbox import Mailbox, User
+from daemon.demo.pop3.server import Pop3Server
 from daemon.model.mailbox import SpecialUse
 
 ARRIVAL_SECONDS: Final = 20.0
@@ -21,7 +23,8 @@ _ROLES: Final = {"Archive": SpecialUse.ARCHIVE, "Sent": SpecialUse.SENT, "Trash"
 
 
 class DemoServer:
-    """`async with DemoServer() as server`: `server.users` have their mail at `server.imap_port` of `server.host`.
+    """`async with DemoServer() as server`: `server.users` have their mail at `server.imap_port` of `server.host`, and
+    `server.maildrop_user` at `server.pop3_port`.
 
     The line is in clear, which loopback allows.
 
@@ -35,19 +38,28 @@ class DemoServer:
     ) -> None:
         self.host = HOST
         self.users = (User("demo", "demo"),)
+        self.maildrop_user = User("pop", "pop")
         self._arrival_seconds = arrival_seconds
         self._now = now
         self._letters = 0
         self._imap = ImapServer(self.users)
+        self._pop3 = Pop3Server([self.maildrop_user])
         self._arrivals: asyncio.Task[None] | None = None
         _furnish(self.users[0], self._put)
+        for letter in letters.MAILDROP_LETTERS:
+            self._put(self.maildrop_user.inbox, letter)
 
     @property
     def imap_port(self) -> int:
         return self._imap.port
 
+    @property
+    def pop3_port(self) -> int:
+        return self._pop3.port
+
     async def __aenter__(self) -> Self:
         await self._imap.__aenter__()
+        await self._pop3.__aenter__()
         self._arrivals = asyncio.create_task(self._deliver_for_ever(), name="demo:arrivals")
         return self
 
@@ -56,6 +68,7 @@ class DemoServer:
             self._arrivals.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait({self._arrivals})
+        await self._pop3.__aexit__(*exc)
         await self._imap.__aexit__(*exc)
 
     def _put(self, mailbox: Mailbox, letter: Letter) -> None:

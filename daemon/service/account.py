@@ -7,7 +7,6 @@ Every error of a session ends here and becomes a state with a reason and a time 
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -17,29 +16,24 @@ from daemon.model.errors import LocalProtocolError, MailError, StoreError
 from daemon.model.ids import AccountId, MailboxName
 from daemon.model.jobs import Job, JobKind
 from daemon.model.passes import Progress
-from daemon.model.settings import ImapSettings
+from daemon.model.settings import ImapSettings, Pop3Settings
 from daemon.model.states import AccountState, AccountStatus, WatchMode
+from daemon.service.bridge import Bridge, Session, Shared
 from daemon.service.gate import Gate
 from daemon.service.jobs import JobBook
 from daemon.service.local_watch import LocalWatch
-from daemon.service.login import Connect, Login, ReadPassword
+from daemon.service.login import ReadPassword
 from daemon.service.login_guard import LoginGuard
 from daemon.service.pace import Pace
 from daemon.service.pulse import Pulse
-from daemon.service.push.account_push import AccountPush
-from daemon.service.push.trust import Trust
-from daemon.service.quiescence import OpenEngine
-from daemon.service.session import ImapSession
 from daemon.service.standing import Announce, Standing
 from daemon.service.states import AccountEvent
 from daemon.service.verdicts import LoginSpent, Wait, verdict_on
 from daemon.service.waits import Waits
 from daemon.service.wakes import WakeReason, Wakes
-from daemon.service.wishes import put_all_on_files
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.guard import HeldDeletions
-from daemon.sync.imap_pass import ImapSync
 
 _PAUSED_KEY: Final = "account.paused"
 _WAITING_KINDS: Final = (JobKind.SYNC, JobKind.RESUME, JobKind.RECONNECT)
@@ -47,18 +41,15 @@ _CUT_SHORT_BY_SYNC: Final = frozenset({AccountState.OFFLINE, AccountState.ERROR,
 
 
 class AccountRunner:
-    """Runs one IMAP account; implements `runner.Runner`. The event loop's thread only."""
-
-    operation_scope = "server"
+    """Runs one account over the bridge that `make_bridge` gives; implements `runner.Runner`. The loop's thread only."""
 
     def __init__(
         self,
         *,
-        settings: ImapSettings,
+        settings: ImapSettings | Pop3Settings,
         store: Store,
         tree: MaildirTree,
-        open_engine: OpenEngine,
-        connect: Connect,
+        make_bridge: Callable[[Shared], Bridge],
         read_password: ReadPassword,
         gate: Gate,
         jobs: JobBook,
@@ -70,10 +61,7 @@ class AccountRunner:
     ) -> None:
         self._settings = settings
         self._store = store
-        self._tree = tree
-        self._open_engine = open_engine
         self._jobs = jobs
-        self._announce = announce
         self._clock = clock
         self._pace = pace
         self._random = random
@@ -88,36 +76,25 @@ class AccountRunner:
         self._pulse = Pulse(clock)
         self._guard = LoginGuard(store=store, account=settings.id, clock=clock, attempts=pace.login_attempts)
         self._waits = Waits(pace=pace, clock=clock, random=random)
-        trust = Trust(clock=clock, doubt_seconds=pace.doubt_seconds, log=log)
-        login = partial(
-            Login,
-            settings=settings,
-            connect=connect,
-            read_password=read_password,
-            guard=self._guard,
-            bucket=self._waits.bucket,
-            gate=gate,
-            deadline_seconds=pace.open_deadline_seconds,
-            distrusted=lambda: trust.distrusted,
-            log=log,
+        self._bridge = make_bridge(
+            Shared(
+                store=store,
+                standing=self._standing,
+                wakes=self._wakes,
+                jobs=jobs,
+                pulse=self._pulse,
+                local_watch=self._local_watch,
+                guard=self._guard,
+                bucket=self._waits.bucket,
+                gate=gate,
+                read_password=read_password,
+                announce=announce,
+                clock=clock,
+                pace=pace,
+                log=log,
+            )
         )
-        self._login = login(pulse=self._pulse)
-        self._push = AccountPush(
-            settings=settings,
-            store=store,
-            wakes=self._wakes,
-            trust=trust,
-            line_login=login(
-                pulse=Pulse(clock)
-            ),  # an extra line that hangs is no reason to restart the account
-            bucket=self._waits.bucket,
-            pulse=self._pulse,
-            clock=clock,
-            pace=pace,
-            log=log,
-        )
-        self._engine: ImapSync | None = None
-        self._session: ImapSession | None = None
+        self._session: Session | None = None
         self._task: asyncio.Task[None] | None = None
         self._attention = asyncio.Event()
         self._is_paused: bool | None = None  # not known before the store was asked
@@ -125,6 +102,14 @@ class AccountRunner:
         self._tried_at = float("-inf")
 
     # -- what others see ---------------------------------------------------------------------------------------
+
+    @property
+    def pass_interval_seconds(self) -> float:
+        return self._pace.pass_interval_seconds
+
+    @property
+    def operation_scope(self) -> str:
+        return self._bridge.operation_scope
 
     @property
     def account(self) -> AccountId:
@@ -139,10 +124,10 @@ class AccountRunner:
         return self._session is not None and self._session.is_connected
 
     def watch_of(self, mailbox: MailboxName) -> WatchMode:
-        return self._push.in_step.mode_of(mailbox)
+        return self._bridge.mode_of(mailbox)
 
     def lag_of(self, mailbox: MailboxName) -> float | None:
-        return self._push.in_step.lag_of(mailbox)
+        return self._bridge.lag_of(mailbox)
 
     def is_stuck(self) -> bool:
         return self._pulse.is_overdue()
@@ -228,19 +213,18 @@ class AccountRunner:
     @property
     def held(self) -> Mapping[MailboxName, HeldDeletions]:
         """Deletions that wait for a person, as of the last pass."""
-        return {} if self._engine is None else self._engine.held
+        return self._bridge.held
 
     async def approve(self, mailbox: MailboxName) -> Job:
         """Let the held deletions of a mailbox go on, in a pass at once."""
-        if self._engine is not None:
-            await self._engine.approve(mailbox)
+        await self._bridge.approve(mailbox)
         return self.request_sync()
 
     async def _start_over(self) -> None:
         await self._guard.forget_refusals()
         await self._guard.keep_throttle(None)
         self._waits.start_over()
-        self._push.forget()
+        self._bridge.forget_doubts()
         self._not_before = 0.0
         self._standing.apply(AccountEvent.RESTARTED)
         self._interrupt()
@@ -258,7 +242,7 @@ class AccountRunner:
         Raises:
             LocalProtocolError: Our own fault; may be run again.
         """
-        self._engine = None  # after a crash its memory is not to be trusted
+        self._bridge.drop_engine()  # after a crash its memory is not to be trusted
         stored = await self._store.facts.get(self.account, _PAUSED_KEY)
         if self._is_paused is None:  # else somebody has decided meanwhile, or before a crash
             self._is_paused = stored is not None
@@ -312,24 +296,10 @@ class AccountRunner:
         self._tried_at = self._clock.monotonic()
         session = None
         try:
-            engine = await self._ready_engine()
+            await self._bridge.recover(self._note_progress)
             if self._attention.is_set():  # a wish that came meanwhile found no session to end
                 return
-            session = ImapSession(
-                settings=self._settings,
-                engine=engine,
-                login=self._login,
-                push=self._push,
-                local_watch=self._local_watch,
-                standing=self._standing,
-                wakes=self._wakes,
-                jobs=self._jobs,
-                pulse=self._pulse,
-                announce=self._announce,
-                clock=self._clock,
-                pace=self._pace,
-                log=self._log,
-            )
+            session = self._bridge.new_session()
             await self._run_session(session)
         except LocalProtocolError as exc:
             self._jobs.fail(session.broken_job if session is not None else None, exc)
@@ -339,17 +309,7 @@ class AccountRunner:
             self._jobs.fail(session.broken_job if session is not None else None, exc)
             self._fail_waiting(exc)
 
-    async def _ready_engine(self) -> ImapSync:
-        """The engine, its local recovery done."""
-        if self._engine is None:
-            engine = self._open_engine(self._settings, self._note_progress)
-            await engine.recover()
-            wishes = await self._store.operations.pending(self.account)
-            await put_all_on_files(self._store, self._tree, wishes)
-            self._engine = engine
-        return self._engine
-
-    async def _run_session(self, session: ImapSession) -> None:
+    async def _run_session(self, session: Session) -> None:
         """Run it as a task of its own, so that a person's wish can end it and leave us running."""
         self._session = session
         self._task = asyncio.create_task(session.run(), name=f"session:{self.account}")

@@ -14,7 +14,7 @@ from daemon.model.clock import Clock
 from daemon.model.ids import MailboxName
 from daemon.model.local_news import NewsOfFiles
 from daemon.model.mailbox import MailboxRecord, RemoteMailbox
-from daemon.model.settings import ImapSettings
+from daemon.model.settings import ImapSettings, Pop3Settings
 from daemon.service.wakes import WakeReason, Wakes
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
@@ -32,7 +32,7 @@ class LocalWatch:
     def __init__(
         self,
         *,
-        settings: ImapSettings,
+        settings: ImapSettings | Pop3Settings,
         store: Store,
         tree: MaildirTree,
         wakes: Wakes,
@@ -40,7 +40,11 @@ class LocalWatch:
         log: FilteringBoundLogger,
     ) -> None:
         self._account = settings.id
-        self._patterns = MailboxPatterns(settings.mailboxes, settings.exclude)
+        self._patterns = (
+            MailboxPatterns(settings.mailboxes, settings.exclude)
+            if isinstance(settings, ImapSettings)
+            else MailboxPatterns(("*",), ())
+        )
         self._store = store
         self._wakes = wakes
         self._clock = clock

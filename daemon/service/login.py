@@ -6,14 +6,13 @@ was refused often enough. Used by the service and by a single pass alike.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.errors import AuthenticationFailed
 from daemon.model.secret import Secret
 from daemon.model.settings import AccountSettings
-from daemon.net.imap.client import ImapClient
 from daemon.service.backoff import TokenBucket
 from daemon.service.gate import Gate
 from daemon.service.login_guard import LoginGuard
@@ -21,12 +20,24 @@ from daemon.service.pulse import Pulse
 from daemon.service.verdicts import LoginSpent
 
 
-class Connect(Protocol):
+class Line(Protocol):
+    """A line to a server, of whatever protocol, on which one can log in."""
+
+    async def authenticate(self, username: str, secret: Secret, /) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+LineT = TypeVar("LineT", bound=Line)
+LineT_co = TypeVar("LineT_co", bound=Line, covariant=True)
+
+
+class Connect(Protocol[LineT_co]):
     """Opens a line to an account's server; nobody is logged in yet."""
 
     async def __call__(
         self, settings: AccountSettings, log: FilteringBoundLogger, /, *, distrust: Collection[str]
-    ) -> ImapClient:
+    ) -> LineT_co:
         """The line, on which `distrust` are capabilities not to be believed."""
         ...
 
@@ -34,14 +45,14 @@ class Connect(Protocol):
 ReadPassword = Callable[[AccountSettings], Awaitable[Secret]]
 
 
-class Login:
+class Login(Generic[LineT]):
     """The way in to one account."""
 
     def __init__(
         self,
         *,
         settings: AccountSettings,
-        connect: Connect,
+        connect: Connect[LineT],
         read_password: ReadPassword,
         guard: LoginGuard,
         bucket: TokenBucket,
@@ -62,7 +73,7 @@ class Login:
         self._log = log
         self._distrusted = distrusted
 
-    async def log_in(self) -> ImapClient:
+    async def log_in(self) -> LineT:
         """A client in authenticated state; its owner must log out or abort.
 
         Raises:
@@ -85,7 +96,7 @@ class Login:
                 raise
         return client
 
-    async def _authenticate(self, client: ImapClient, secret: Secret) -> None:
+    async def _authenticate(self, client: LineT, secret: Secret) -> None:
         await self._guard.begin(secret)
         self._bucket.take()
         try:

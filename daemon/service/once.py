@@ -13,11 +13,13 @@ from daemon.model.errors import LocalProtocolError, MailError, Throttled
 from daemon.model.ids import AccountId
 from daemon.model.passes import PassResult, Progress
 from daemon.model.settings import ImapSettings, Pop3Settings
+from daemon.net.imap.client import ImapClient
 from daemon.service.backoff import TokenBucket
 from daemon.service.gate import Gate
-from daemon.service.login import Connect, Login, ReadPassword
+from daemon.service.login import Connect, LineT, Login, ReadPassword
 from daemon.service.login_guard import LoginGuard
 from daemon.service.pace import Pace
+from daemon.service.pop3_bridge import Pop3Means
 from daemon.service.pulse import Pulse
 from daemon.service.quiescence import OnProgress, OpenEngine, run_to_quiescence
 from daemon.store.store import Store
@@ -34,8 +36,9 @@ class OneShot:
         self,
         *,
         store: Store,
-        connect: Connect,
+        connect: Connect[ImapClient],
         open_engine: OpenEngine,
+        pop3: Pop3Means,
         read_password: ReadPassword,
         clock: Clock,
         log: FilteringBoundLogger,
@@ -45,6 +48,7 @@ class OneShot:
         self._store = store
         self._connect = connect
         self._open_engine = open_engine
+        self._pop3 = pop3
         self._read_password = read_password
         self._clock = clock
         self._log = log
@@ -72,7 +76,7 @@ class OneShot:
     async def _sync(self, settings: ImapSettings | Pop3Settings) -> PassResult | MailError:
         log = self._log.bind(account=settings.id)
         try:
-            return await self._sync_imap(_imap_only(settings), log)
+            return await self._sync_patiently(settings, log)
         except MailError as exc:
             log.warning("account.failed", reason=exc.reason)
             return exc
@@ -84,7 +88,9 @@ class OneShot:
             fault.__cause__ = exc
             return fault
 
-    async def _sync_imap(self, settings: ImapSettings, log: FilteringBoundLogger) -> PassResult:
+    async def _sync_patiently(
+        self, settings: ImapSettings | Pop3Settings, log: FilteringBoundLogger
+    ) -> PassResult:
         guard = LoginGuard(
             store=self._store, account=settings.id, clock=self._clock, attempts=self._pace.login_attempts
         )
@@ -103,21 +109,38 @@ class OneShot:
             raise
 
     async def _pass_over(
-        self, settings: ImapSettings, guard: LoginGuard, log: FilteringBoundLogger
+        self, settings: ImapSettings | Pop3Settings, guard: LoginGuard, log: FilteringBoundLogger
     ) -> PassResult:
+        if isinstance(settings, Pop3Settings):
+            return await self._poll(settings, guard, log)
         engine = self._open_engine(settings, self._on_progress)
         await engine.recover()
-        client = await self._login(settings, guard, log).log_in()
+        client = await self._login(settings, self._connect, guard, log).log_in()
         try:
             return await run_to_quiescence(engine, client, passes_limit=self._pace.passes_limit)
         finally:
             await client.logout()
 
-    def _login(self, settings: ImapSettings, guard: LoginGuard, log: FilteringBoundLogger) -> Login:
+    async def _poll(self, settings: Pop3Settings, guard: LoginGuard, log: FilteringBoundLogger) -> PassResult:
+        engine = self._pop3.open_engine(settings, self._on_progress)
+        await engine.recover()
+        client = await self._login(settings, self._pop3.connect, guard, log).log_in()
+        try:
+            return await engine.run_pass(client)
+        finally:
+            client.abort()  # after QUIT there is nothing left to drop
+
+    def _login(
+        self,
+        settings: ImapSettings | Pop3Settings,
+        connect: Connect[LineT],
+        guard: LoginGuard,
+        log: FilteringBoundLogger,
+    ) -> Login[LineT]:
         pace = self._pace
         return Login(
             settings=settings,
-            connect=self._connect,
+            connect=connect,
             read_password=self._read_password,
             guard=guard,
             bucket=TokenBucket(
@@ -134,8 +157,9 @@ async def sync_once(
     accounts: Sequence[ImapSettings | Pop3Settings],
     *,
     store: Store,
-    connect: Connect,
+    connect: Connect[ImapClient],
     open_engine: OpenEngine,
+    pop3: Pop3Means,
     read_password: ReadPassword,
     clock: Clock,
     log: FilteringBoundLogger,
@@ -147,6 +171,7 @@ async def sync_once(
         store=store,
         connect=connect,
         open_engine=open_engine,
+        pop3=pop3,
         read_password=read_password,
         clock=clock,
         log=log,
@@ -154,13 +179,3 @@ async def sync_once(
         on_progress=on_progress,
     )
     return await shot.run(accounts)
-
-
-def _imap_only(settings: ImapSettings | Pop3Settings) -> ImapSettings:
-    if isinstance(settings, ImapSettings):
-        return settings
-    raise MailError(
-        f"this version does not serve {settings.protocol.upper()} accounts yet",
-        reason="protocol_unsupported",
-        remedy='remove the account from the configuration, or set protocol = "imap"',
-    )

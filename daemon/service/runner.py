@@ -26,6 +26,11 @@ class Runner(Protocol):
         """How far a change to mail goes: `server`, or `local` where the protocol is a one-way street."""
         ...
 
+    @property
+    def pass_interval_seconds(self) -> float:
+        """How often the schedule is to wake it."""
+        ...
+
     async def run(self) -> None:
         """Keep the account in step until cancelled."""
         ...

@@ -74,6 +74,10 @@ class Schedule:
         )
         self._intervals[job_id] = (account, interval_seconds)
 
+    def next_run_of(self, account: AccountId) -> float | None:
+        """When the account is woken next, in seconds since 1970, UTC; None when it is not."""
+        return next((job.next_run_at for job in self.jobs() if job.account == account), None)
+
     def jobs(self) -> tuple[ScheduledJob, ...]:
         """What is scheduled, in order of the next run."""
         return tuple(

@@ -40,7 +40,7 @@ class ImapSession:
         *,
         settings: ImapSettings,
         engine: ImapSync,
-        login: Login,
+        login: Login[ImapClient],
         push: AccountPush,
         local_watch: LocalWatch,
         standing: Standing,

@@ -66,7 +66,7 @@ class Supervisor:
         ]
         for account, runner in self._runners.items():
             wake = partial(runner.wake, WakeReason.SCHEDULE)
-            self._schedule.add_pass(account, self._pace.pass_interval_seconds, wake)
+            self._schedule.add_pass(account, runner.pass_interval_seconds, wake)
             self._lives[account] = self._live(runner)
         self._is_running = True
         self._log.info("supervisor.started", accounts=len(self._runners))

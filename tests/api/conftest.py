@@ -38,6 +38,7 @@ from daemon.store.base import Arrival
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.imap_pass import ImapSync
+from tests.support.pop3_bridge import means_of
 
 WORK = AccountId("work")
 SHUT = AccountId("shut")
@@ -206,6 +207,7 @@ async def open_world(path: Path) -> AsyncIterator[World]:
             trees=trees,
             connect=connect,
             open_engine=open_engine,
+            pop3=means_of(store, trees, clock, log),
             read_password=_read_password,
             access=open_access(path, None),
             clock=clock,

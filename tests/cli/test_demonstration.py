@@ -12,8 +12,12 @@ from daemon.model.settings import Tls
 async def test_every_user_of_the_server_is_an_account(tmp_path):
     async with DemoServer() as server:
         settings = demonstration.settings_for(server, tmp_path)
-        assert [account.username for account in settings.accounts] == [user.name for user in server.users]
-        [account, *_] = settings.accounts
+        assert [(account.protocol, account.username) for account in settings.accounts] == [
+            ("imap", "demo"),
+            ("pop3", "pop"),
+        ]
+        [account, maildrop] = settings.accounts
+        assert (maildrop.host, maildrop.port, maildrop.tls) == (server.host, server.pop3_port, Tls.NONE)
         assert (account.host, account.port, account.tls) == (server.host, server.imap_port, Tls.NONE)
         assert settings.store.path == tmp_path / "store"
 

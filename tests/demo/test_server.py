@@ -1,6 +1,7 @@
 import asyncio
 import email
 import imaplib
+import poplib
 from email.policy import default
 
 import pytest
@@ -29,6 +30,19 @@ async def test_independent_client_finds_mail_in_several_mailboxes():
     assert "قرار فردا" in found["INBOX"]
     assert len(found["INBOX"]) >= 12
     assert found["Trash"] == []
+
+
+async def test_independent_client_finds_the_maildrop():
+    def ask(port: int, user) -> list[bytes]:
+        client = poplib.POP3("127.0.0.1", port)
+        client.user(user.name)
+        client.pass_(user.password)
+        listed = client.uidl()[1]
+        client.quit()
+        return listed
+
+    async with DemoServer() as server:
+        assert len(await asyncio.to_thread(ask, server.pop3_port, server.maildrop_user)) == 3
 
 
 async def test_mail_keeps_arriving():

@@ -26,6 +26,7 @@ from daemon.model.settings import ImapSettings, PasswordSource, Pop3Settings, Se
 from daemon.model.states import AccountState
 from tests.support import dovecot as support
 from tests.support.dovecot import temporary_home
+from tests.support.pop3_bridge import means_of
 
 WORK = AccountId("work")
 
@@ -411,6 +412,7 @@ async def open_house(tmp_path: Path, quick_pace) -> AsyncIterator[OpenHouse]:
                 trees=trees,
                 connect=connect or dial,
                 open_engine=open_engine,
+                pop3=means_of(store, trees, clock, logger),
                 read_password=read_password,
                 access=open_access(path, None),
                 clock=clock,

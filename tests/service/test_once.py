@@ -5,6 +5,8 @@ import asyncio
 import pytest
 import structlog
 
+from daemon.demo.mailbox import User
+from daemon.demo.pop3.server import Pop3Server
 from daemon.model.clock import SystemClock
 from daemon.model.errors import AuthenticationFailed, ConnectionLost, LocalProtocolError, Throttled
 from daemon.model.ids import AccountId
@@ -16,6 +18,7 @@ from daemon.service.once import sync_once
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.imap_pass import ImapSync
+from tests.support.pop3_bridge import means_of
 
 
 @pytest.fixture
@@ -32,16 +35,26 @@ async def sync(tmp_path):
             Endpoint(host=settings.host, port=settings.port, tls=settings.tls), clock=clock
         )
 
+    class Trees(dict):
+        def __missing__(self, account) -> MaildirTree:
+            return MaildirTree(
+                path / "mail" / account,
+                layout="maildir++",
+                account=account,
+                store_id=store.store_id,
+                pools=store.pools,
+            )
+
+    trees = Trees()
+
     def open_engine(settings, on_progress) -> ImapSync:
-        tree = MaildirTree(
-            path / "mail" / settings.id,
-            layout=settings.layout,
-            account=settings.id,
-            store_id=store.store_id,
-            pools=store.pools,
-        )
         return ImapSync(
-            settings=settings, store=store, tree=tree, clock=clock, log=log, on_progress=on_progress
+            settings=settings,
+            store=store,
+            tree=trees[settings.id],
+            clock=clock,
+            log=log,
+            on_progress=on_progress,
         )
 
     async def read_password(settings) -> Secret:
@@ -53,6 +66,7 @@ async def sync(tmp_path):
             store=store,
             connect=connect,
             open_engine=open_engine,
+            pop3=means_of(store, trees, clock, log),
             read_password=read_password,
             clock=clock,
             log=log,
@@ -74,7 +88,7 @@ async def test_each_account_has_its_own_outcome(sync, scripted, imap_account, po
     assert outcomes["good"] == PassResult()
     assert isinstance(outcomes["gone"], ConnectionLost)
     assert isinstance(outcomes["buggy"], LocalProtocolError)
-    assert outcomes["old"].reason == "protocol_unsupported"
+    assert isinstance(outcomes["old"], ConnectionLost)
 
 
 async def test_it_says_goodbye_and_never_idles(sync, scripted, imap_account) -> None:
@@ -117,3 +131,12 @@ async def test_mail_comes_down_and_progress_is_told(sync, dovecot, imap_account,
     assert progress[-1].account == AccountId("work")
     again = await sync(imap_account(dovecot.port, username=dovecot.user))
     assert again["work"].is_quiet
+
+
+async def test_maildrop_is_polled_once(sync, pop3_account) -> None:
+    user = User("me", "secret")
+    user.inbox.deliver(b"Subject: a\r\n\r\nhello\r\n", internal_date=1)
+    async with Pop3Server([user]) as server:
+        account = pop3_account.model_copy(update={"port": server.port})
+        assert (await sync(account))["old"].downloaded == 1
+        assert (await sync(account))["old"].is_quiet

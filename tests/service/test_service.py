@@ -12,13 +12,13 @@ async def test_service_without_accounts_runs_and_says_so(open_house) -> None:
     assert house.control.is_ready()
 
 
-async def test_protocol_that_is_not_served_does_not_stop_the_others(
+async def test_accounts_of_both_protocols_run_side_by_side(
     open_house, scripted, imap_account, pop3_account
 ) -> None:
     house = await open_house(pop3_account, imap_account(scripted.port))
     await house.reaches(S.IDLE)
-    await house.reaches(S.ERROR, account=pop3_account.id)
-    assert house.control.account_status("old").reason == "protocol_unsupported"
+    await house.reaches(S.OFFLINE, account=pop3_account.id)
+    assert house.control.account_status("old").reason == "refused"
     assert [job.account for job in house.service.schedule.jobs()].count("work") == 1
 
 

@@ -17,6 +17,7 @@ from daemon.model.secret import Secret
 from daemon.model.settings import PasswordSource, Pop3Settings, Tls
 from daemon.net.endpoint import Endpoint
 from daemon.net.pop3.client import Pop3Client
+from daemon.service.pop3_bridge import Pop3Means
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.pop3_pass import Pop3Sync
@@ -131,3 +132,25 @@ async def open_pop3_as(
         yield Pop3Bridge(settings=settings, store=store, tree=tree, engine=engine, clock=clock)
     finally:
         await store.close()
+
+
+def means_of(store: Store, trees, clock: Clock, log, *, engine: type[Pop3Sync] = Pop3Sync) -> Pop3Means:
+    """What a service needs for POP3 accounts."""
+
+    async def connect(settings, bound, *, distrust) -> Pop3Client:
+        endpoint = Endpoint(
+            host=settings.host, port=settings.port, tls=settings.tls, ca_file=settings.ca_file
+        )
+        return await Pop3Client.connect(endpoint, clock=clock, log=bound)
+
+    def open_engine(settings, on_progress) -> Pop3Sync:
+        return engine(
+            settings=settings,
+            store=store,
+            tree=trees[settings.id],
+            clock=clock,
+            log=log.bind(account=settings.id),
+            on_progress=on_progress,
+        )
+
+    return Pop3Means(connect=connect, open_engine=open_engine)

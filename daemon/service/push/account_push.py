@@ -29,7 +29,7 @@ class AccountPush:
         store: Store,
         wakes: Wakes,
         trust: Trust,
-        line_login: Login,
+        line_login: Login[ImapClient],
         bucket: TokenBucket,
         pulse: Pulse,
         clock: Clock,

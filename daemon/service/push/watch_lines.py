@@ -36,7 +36,7 @@ class WatchLines:
     def __init__(
         self,
         *,
-        login: Login,
+        login: Login[ImapClient],
         bucket: TokenBucket,
         budget: LineBudget,
         wakes: Wakes,

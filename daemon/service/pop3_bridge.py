@@ -1,0 +1,94 @@
+"""The POP3 side of an account: its engine, and sessions that come and go."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from daemon.model.ids import MailboxName
+from daemon.model.passes import Progress
+from daemon.model.settings import Pop3Settings
+from daemon.model.states import WatchMode
+from daemon.net.pop3.client import Pop3Client
+from daemon.service.bridge import Shared
+from daemon.service.login import Connect, Login
+from daemon.service.pop3_session import Pop3Session
+from daemon.service.quiescence import OnProgress
+from daemon.sync.guard import HeldDeletions
+from daemon.sync.pop3_pass import Pop3Sync
+
+OpenPop3Engine = Callable[[Pop3Settings, OnProgress], Pop3Sync]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pop3Means:
+    """How a POP3 account gets a line and an engine."""
+
+    connect: Connect[Pop3Client]
+    open_engine: OpenPop3Engine
+
+
+class Pop3Bridge:
+    """Implements `bridge.Bridge`: what happens here stays here."""
+
+    operation_scope = "local"
+
+    def __init__(
+        self,
+        shared: Shared,
+        *,
+        settings: Pop3Settings,
+        means: Pop3Means,
+        next_poll_at: Callable[[], float | None],
+    ) -> None:
+        self._shared = shared
+        self._settings = settings
+        self._means = means
+        self._next_poll_at = next_poll_at
+        self._login: Login[Pop3Client] = Login(
+            settings=settings,
+            connect=means.connect,
+            read_password=shared.read_password,
+            guard=shared.guard,
+            bucket=shared.bucket,
+            gate=shared.gate,
+            pulse=shared.pulse,
+            deadline_seconds=shared.pace.open_deadline_seconds,
+            log=shared.log,
+        )
+        self._engine: Pop3Sync | None = None
+
+    async def recover(self, on_progress: Callable[[Progress], None]) -> None:
+        if self._engine is None:
+            engine = self._means.open_engine(self._settings, on_progress)
+            await engine.recover()
+            self._engine = engine
+
+    def drop_engine(self) -> None:
+        self._engine = None
+
+    def new_session(self) -> Pop3Session:
+        assert self._engine is not None  # noqa: S101 - `recover` comes first
+        return Pop3Session(
+            self._shared,
+            settings=self._settings,
+            engine=self._engine,
+            login=self._login,
+            next_poll_at=self._next_poll_at,
+        )
+
+    @property
+    def held(self) -> Mapping[MailboxName, HeldDeletions]:
+        """Nothing: what is deleted here has no effect elsewhere that would have to wait."""
+        return {}
+
+    async def approve(self, mailbox: MailboxName) -> None:
+        """There is nothing to approve."""
+
+    def mode_of(self, _mailbox: MailboxName) -> WatchMode:
+        return WatchMode.POLL
+
+    def lag_of(self, _mailbox: MailboxName) -> float | None:
+        last = self._shared.standing.status.last_sync
+        return None if last is None else max(0.0, self._shared.clock.now() - last)
+
+    def forget_doubts(self) -> None:
+        """There are none."""

@@ -1,0 +1,199 @@
+"""A POP3 account's rounds: polls on time and on demand, what happens in the tree in between, and every setback."""
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+
+from daemon.demo.mailbox import User
+from daemon.demo.pop3.server import Pop3Server
+from daemon.model.events import EventName
+from daemon.model.jobs import JobState
+from daemon.model.message import MessageQuery
+from daemon.model.operations import OperationState
+from daemon.model.states import AccountState as S
+from daemon.model.states import WatchMode
+
+OLD = "old"
+
+
+def letter(number: int) -> bytes:
+    return f"Subject: letter {number}\r\n\r\nhello\r\n".encode()
+
+
+@pytest.fixture
+async def server():
+    user = User("me", "secret")
+    user.inbox.deliver(letter(1), internal_date=1)
+    async with Pop3Server([user]) as server:
+        server.user = user
+        server.said = []
+
+        def watch(line: bytes) -> bytes | None:
+            server.said.append(line.split(b" ")[0].upper())
+            return None
+
+        server.intervene = watch
+        yield server
+
+
+@pytest.fixture
+def account(pop3_account, server):
+    return pop3_account.model_copy(update={"port": server.port})
+
+
+def polls(server) -> int:
+    return server.said.count(b"QUIT")
+
+
+async def shown(house) -> list[str]:
+    page = await house.control.list_messages(MessageQuery(account=OLD, limit=100))
+    return [message.content.envelope.subject for message in page.items]
+
+
+async def test_account_is_polling_between_polls_with_the_time_of_the_next(
+    open_house, account, server
+) -> None:
+    house = await open_house(account)
+    await house.reaches(S.POLLING, account=OLD)
+    status = house.control.account_status(OLD)
+    assert status.protocol == "pop3"
+    assert time.time() < status.retry_at <= time.time() + 1.2 * account.poll_interval_seconds
+    assert await shown(house) == ["letter 1"]
+    (mailbox,) = await house.control.list_mailboxes(OLD)
+    assert (mailbox.watch, mailbox.counts.total) == (WatchMode.POLL, 1)
+    assert mailbox.lag_seconds < 5
+
+
+async def test_request_polls_at_once_and_ends_when_the_poll_has(open_house, account, server) -> None:
+    house = await open_house(account)
+    await house.reaches(S.POLLING, account=OLD)
+    server.user.inbox.deliver(letter(2), internal_date=2)
+    job = await house.control.request_sync(OLD, wait_seconds=10)
+    assert (job.state, job.result.downloaded) == (JobState.DONE, 1)
+    told = await house.store.events.since(None, types={EventName.MESSAGE_NEW})
+    assert [event.data["subject"] for event in told] == ["letter 2"]
+
+
+async def test_schedule_wakes_it(open_house, account, server, until) -> None:
+    house = await open_house(account)
+    await house.reaches(S.POLLING, account=OLD)
+    (job,) = house.service.schedule.jobs()
+    assert job.interval_seconds == account.poll_interval_seconds
+    before = polls(server)
+    house.service.supervisor._runners[OLD].wake("schedule")
+    await until(lambda: polls(server) == before + 1)
+
+
+async def test_deletion_and_flags_over_the_api_stay_here(open_house, account, server, until) -> None:
+    server.user.inbox.deliver(letter(2), internal_date=2)
+    house = await open_house(account)
+    await house.reaches(S.POLLING, account=OLD)
+    page = await house.control.list_messages(MessageQuery(account=OLD, limit=10))
+    first, second = page.items
+    asked = await house.control.delete_message(first.id, wait_seconds=10)
+    assert (asked.scope, asked.state) == ("local", OperationState.DONE)
+    changed = await house.control.change_flags(
+        second.id, add=frozenset({"\\Seen"}), remove=frozenset(), wait_seconds=10
+    )
+    assert (changed.scope, changed.state) == ("local", OperationState.DONE)
+    await house.control.request_sync(OLD, wait_seconds=10)
+    assert len(await shown(house)) == 1
+    assert len(server.user.inbox.messages) == 2
+    assert b"DELE" not in server.said
+
+
+async def test_file_removed_in_the_tree_is_gone_at_once_without_a_poll(
+    open_house, account, server, until
+) -> None:
+    house = await open_house(account)
+    await house.reaches(S.POLLING, account=OLD)
+    before = polls(server)
+    (path,) = (house.store.path / "mail" / OLD / "new").iterdir()
+    path.unlink()
+    async with asyncio.timeout(10):
+        while await shown(house):
+            await asyncio.sleep(0.01)
+    assert polls(server) == before
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "reason"),
+    [
+        (b"-ERR [IN-USE] locked\r\n", S.THROTTLED, "throttled"),
+        (b"-ERR [LOGIN-DELAY] too soon\r\n", S.THROTTLED, "throttled"),
+        (b"-ERR [SYS/TEMP] try later\r\n", S.THROTTLED, "throttled"),
+        (b"-ERR [AUTH] no\r\n", S.AUTH_FAILED, "auth_failed"),
+    ],
+)
+async def test_refused_login_is_what_its_code_says(
+    open_house, account, server, answer, state, reason
+) -> None:
+    """P6."""
+    server.intervene = lambda line: answer if line.startswith((b"PASS", b"AUTH")) else None
+    house = await open_house(account)
+    await house.reaches(state, account=OLD)
+    assert house.control.account_status(OLD).reason == reason
+    assert house.control.account_status(OLD).retry_at is not None or state is S.AUTH_FAILED
+
+
+async def test_lost_line_is_offline_and_tried_again(open_house, account, server, until) -> None:
+    server.intervene = lambda line: b"" if line == b"STAT" else None
+    house = await open_house(account)
+    await house.reaches(S.OFFLINE, account=OLD)
+    server.intervene = lambda line: None
+    await house.reaches(S.POLLING, account=OLD)
+    assert await shown(house) == ["letter 1"]
+
+
+async def test_login_delay_is_obeyed_whoever_asks(open_house, account, server, until) -> None:
+    capa = b"+OK\r\nUSER\r\nUIDL\r\nLOGIN-DELAY 1\r\n.\r\n"
+    times: list[float] = []
+
+    def answer(line: bytes) -> bytes | None:
+        if line.startswith(b"PASS"):
+            times.append(asyncio.get_running_loop().time())
+        return capa if line == b"CAPA" else None
+
+    server.intervene = answer
+    house = await open_house(account)
+    await house.reaches(S.POLLING, account=OLD)
+    await house.control.request_sync(OLD, wait_seconds=10)
+    assert len(times) == 2
+    assert times[1] - times[0] >= 1.0
+
+
+async def test_paused_account_does_not_poll_and_goes_on_when_resumed(open_house, account, server) -> None:
+    house = await open_house(account)
+    await house.reaches(S.POLLING, account=OLD)
+    await house.control.pause(OLD, wait_seconds=10)
+    before = polls(server)
+    assert (await house.control.request_sync(OLD, wait_seconds=1)).state is JobState.FAILED
+    assert polls(server) == before
+    server.user.inbox.deliver(letter(2), internal_date=2)
+    await house.control.resume(OLD, wait_seconds=10)
+    await house.reaches(S.POLLING, account=OLD)
+    assert len(await shown(house)) == 2
+
+
+async def test_removal_of_many_is_told_in_the_status_before_it_begins(open_house, account, server) -> None:
+    for number in range(2, 103):
+        server.user.inbox.deliver(letter(number), internal_date=number)
+    house = await open_house(account.model_copy(update={"leave_on_server": False}))
+    await house.reaches(S.POLLING, account=OLD)
+    assert house.control.account_status(OLD).reason == "removal_announced"
+    assert len(server.user.inbox.messages) == 102
+    await house.control.request_sync(OLD, wait_seconds=30)
+    assert len(server.user.inbox.messages) == 0
+    assert house.control.account_status(OLD).reason is None
+
+
+async def test_restart_goes_on_where_it_was(open_house, account, server, quick_pace) -> None:
+    house = await open_house(account)
+    await house.reaches(S.POLLING, account=OLD)
+    server.said.clear()
+    house = await open_house(account, pace=replace(quick_pace, login_burst=5))
+    await house.reaches(S.POLLING, account=OLD)
+    assert b"RETR" not in server.said
+    assert await shown(house) == ["letter 1"]
