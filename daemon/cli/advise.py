@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shlex
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from daemon.cli import exits
-from daemon.cli.options import complain
+from daemon.cli.options import complain, config_option
 
 if TYPE_CHECKING:
     from daemon.probe.advice import Advice
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Say whether IMAP or POP3 fits, and why.")
+@config_option
 @click.argument("address_or_host")
 @click.option("--port", type=click.IntRange(1, 65535), help="Knock at this port only, over both protocols.")
 @click.option("--login", "username", metavar="USER", help="Log in as well, to see how much mail there is.")
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="The advice as JSON; nothing is asked.")
 def advise(
     *,
+    config: Path | None,
     address_or_host: str,
     port: int | None,
     username: str | None,
@@ -59,6 +61,8 @@ def advise(
     \b
     Exit status: 0 there is a way, 1 neither answers, 2 usage.
     """  # noqa: D301 - click reads the backspace
+    import asyncio  # noqa: PLC0415
+
     from daemon.probe import advice as scales  # noqa: PLC0415 - not needed for help
     from daemon.probe.candidates import candidates_for  # noqa: PLC0415
 
@@ -83,11 +87,13 @@ def advise(
     if as_json:
         click.echo(json.dumps(asdict(advice), indent=2))
     else:
-        click.echo("\n".join(shown(advice, imap, pop3)))
+        click.echo("\n".join(shown(advice, imap, pop3, config)))
     sys.exit(exits.FAILED if advice.protocol is None else exits.OK)
 
 
-def shown(advice: Advice, imap: ImapLook | Silence, pop3: Pop3Look | Silence) -> list[str]:
+def shown(
+    advice: Advice, imap: ImapLook | Silence, pop3: Pop3Look | Silence, config: Path | None
+) -> list[str]:
     """The advice as lines for a person."""
     from daemon.cli import words  # noqa: PLC0415
 
@@ -98,7 +104,7 @@ def shown(advice: Advice, imap: ImapLook | Silence, pop3: Pop3Look | Silence) ->
         lines += [f"  - {caution}" for caution in advice.cautions]
     lines = [words.printable(line) for line in lines]
     if advice.config is not None:
-        lines += ["", "For the config file:", "", *advice.config.splitlines()]
+        lines += ["", f"For {config or 'the config file'}:", "", *advice.config.splitlines()]
     return lines
 
 
@@ -134,6 +140,8 @@ def _login(username: str | None, password_command: str | None) -> tuple[str, str
         return None
     if password_command is None:
         return username, click.prompt("Password", hide_input=True, err=True)
+    import asyncio  # noqa: PLC0415
+
     from daemon.credentials.command import read_output  # noqa: PLC0415
     from daemon.model.errors import CredentialUnavailable  # noqa: PLC0415
 
@@ -148,6 +156,8 @@ def _login(username: str | None, password_command: str | None) -> tuple[str, str
 async def _look(
     candidates: Candidates, login: tuple[str, str] | None
 ) -> tuple[ImapLook | Silence, Pop3Look | Silence]:
+    import asyncio  # noqa: PLC0415
+
     from daemon.model.clock import SystemClock  # noqa: PLC0415
     from daemon.model.secret import Secret  # noqa: PLC0415
     from daemon.probe.looks import look_at_imap, look_at_pop3  # noqa: PLC0415

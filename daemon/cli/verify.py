@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +25,8 @@ def verify(config: Path | None, account: str) -> None:
     Exit status: 0 everything works, 1 something does not, 2 usage or config.
     """  # noqa: D301 - click reads the backspace
     settings = settings_or_exit(config)
+
+    import asyncio  # noqa: PLC0415 - not needed for help
 
     from daemon.cli.sync import chosen_accounts  # noqa: PLC0415 - not needed for help
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from daemon import __version__
 from daemon.cli import exits, mailsyncd
 
-COMMANDS = ["check", "demo", "run", "status", "sync"]
+COMMANDS = ["advise", "check", "demo", "run", "status", "sync", "verify"]
 
 
 def test_commands_are_those_that_work():
@@ -42,7 +42,7 @@ def test_help_imports_nothing_heavy():
         "import json, sys\n"
         "from click.testing import CliRunner\n"
         "from daemon.cli import mailsyncd\n"
-        "for command in ([], ['run'], ['sync'], ['check'], ['status'], ['demo']):\n"
+        "for command in ([], ['run'], ['sync'], ['check'], ['verify'], ['status'], ['advise'], ['demo']):\n"
         "    assert CliRunner().invoke(mailsyncd, [*command, '--help']).exit_code == 0\n"
         "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
     )
