@@ -9,9 +9,10 @@ judged (sync.md 11, 14, 15, 26). INBOX is neither created, renamed nor removed (
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import chain, islice
 from typing import Final, TypeVar
 
-from daemon.model.ids import INBOX, MailboxName, MaildirName
+from daemon.model.ids import INBOX, MailboxName, MaildirName, Uid, UidValidity
 from daemon.model.mailbox import MailboxRecord, Owner, RemoteMailbox, Stranger
 
 ASIDE: Final = "\\_aside"
@@ -109,6 +110,7 @@ def plan_boxes(boxes: Boxes) -> BoxPlan:
     """The changes that can be made now; plan again when they are made, until there are none."""
     found_here = _renamed_here(boxes)
     renamed = _renamed_there(boxes)
+    selectable = _selectable(boxes)
     paired = {one.directory for one in found_here.values()}
     here = [
         RenameHere(
@@ -133,7 +135,7 @@ def plan_boxes(boxes: Boxes) -> BoxPlan:
         missing=tuple(
             record
             for record in _movable(boxes)
-            if record.name not in renamed and record.name not in _selectable(boxes)
+            if record.name not in renamed and record.name not in selectable
         )
         if boxes.infers
         else (),
@@ -144,21 +146,24 @@ def doubtful_renames(boxes: Boxes) -> tuple[tuple[MailboxRecord, RemoteMailbox],
     """Pairs that may be one mailbox under its old and its new name: only its messages can tell."""
     certain = _renamed_there(boxes)
     taken = {remote.name for remote in certain.values()}
-    pairs = [
-        (record, remote)
-        for record in _movers(boxes)
-        if record.name not in certain
-        for remote in _fresh(boxes)
-        if remote.name not in taken and _may_be(record, remote)
-    ]
+    movers = [record for record in _movers(boxes) if record.name not in certain]
+    fresh = [remote for remote in _fresh(boxes) if remote.name not in taken]
+    alike: dict[tuple[UidValidity | None, Uid | None], list[RemoteMailbox]] = {}
+    for remote in fresh:
+        alike.setdefault((remote.uid_validity, remote.uid_next), []).append(remote)
+    same_validity: dict[UidValidity | None, list[RemoteMailbox]] = {}
+    for remote in fresh:
+        same_validity.setdefault(remote.uid_validity, []).append(remote)
     # The same numbers make a better pair than the same UIDVALIDITY alone.
-    pairs.sort(
-        key=lambda pair: (
-            pair[0].uid_next != pair[1].uid_next,
-            pair[0].message_count != pair[1].message_count,
-        )
+    better = ((one, remote) for one in movers for remote in alike.get((one.uid_validity, one.uid_next), ()))
+    others = (
+        (one, remote)
+        for one in movers
+        for remote in same_validity.get(one.uid_validity, ())
+        if remote.uid_next != one.uid_next
     )
-    return tuple(pairs[:MOST_DOUBTFUL])
+    pairs = ((one, remote) for one, remote in chain(better, others) if _may_be(one, remote))
+    return tuple(islice(pairs, MOST_DOUBTFUL))
 
 
 # -- what the server did
@@ -201,8 +206,9 @@ def _way_out(boxes: Boxes, movers: Sequence[MailboxRecord]) -> dict[MailboxName,
         for record in movers
         if record.mailbox_id and (remote := by_id.get(record.mailbox_id)) is not None
     }
+    listed = _selectable(boxes) if waiting else {}
     for name, remote in waiting.items():
-        if remote.name in waiting and name in _selectable(boxes):
+        if remote.name in waiting and name in listed:
             return {name: replace(remote, name=MailboxName(name + ASIDE))}
     return {}
 

@@ -130,6 +130,14 @@ def test_pairs_with_the_same_numbers_are_looked_at_first_and_not_without_end():
     assert [(one.name, other.name) for one, other in pairs[:20]] == [(f"r{n}", f"m{n}") for n in range(20)]
 
 
+def test_twenty_thousand_mailboxes_are_planned_without_comparing_each_with_each():
+    """A server that gives all of them one UIDVALIDITY and other names at once."""
+    records = [record(f"r{number}", uid_next=number + 1) for number in range(20_000)]
+    state = boxes(records, [listed(f"m{number}", uid_next=5) for number in range(20_000)])
+    assert len(doubtful_renames(state)) <= MOST_DOUBTFUL
+    assert len(plan_boxes(state).missing) == 20_000
+
+
 def test_children_follow_their_parent_one_round_later_and_without_proof():
     old = [record("A", object_id="x"), record("A/B"), record("A/B/C")]
     new = [listed("Z", object_id="x"), listed("Z/B", validity=1), listed("Z/B/C", validity=1)]
