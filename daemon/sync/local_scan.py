@@ -40,12 +40,15 @@ class LocalScan:
 
     async def unsettled(self, records: Iterable[MailboxRecord]) -> frozenset[MailboxName]:
         """Mailboxes whose directories differ from the last settled look."""
-        found = set[MailboxName]()
-        for record in records:
-            settled = self._settled.get(record.directory)
-            if settled is None or await self._tree.stamp(record.directory) != settled:
-                found.add(record.name)
-        return frozenset(found)
+        names = {record.directory: record.name for record in records}
+        settled = [directory for directory in names if directory in self._settled]
+        stamps = await self._tree.stamps(settled) if settled else []
+        same = {
+            directory
+            for directory, stamp in zip(settled, stamps, strict=True)
+            if self._settled[directory] == stamp
+        }
+        return frozenset(name for directory, name in names.items() if directory not in same)
 
     def settle(self, record: MailboxRecord, listing: Listing) -> None:
         """Nothing was to be done about this listing: until the stamp changes, nothing will be. A look at some files

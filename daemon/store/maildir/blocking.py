@@ -184,6 +184,9 @@ class BlockingTree:
         with Folder(self.root, directory) as folder:
             return scan.take_stamp(folder)
 
+    def stamps(self, directories: Sequence[str]) -> list[DirStamp]:
+        return [self.stamp(directory) for directory in directories]
+
     def find_many(
         self, wanted: frozenset[MaildirName], directories: Sequence[str]
     ) -> dict[MaildirName, tuple[str, LocalEntry]]:

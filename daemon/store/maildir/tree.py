@@ -151,9 +151,9 @@ class MaildirTree:
         """
         return await self._pools.run("files", self._blocking.look_up, directory, dict(wanted))
 
-    async def stamp(self, directory: str) -> DirStamp:
-        """State of the directory; equal to an earlier one only if nothing changed in between."""
-        return await self._pools.run("files", self._blocking.stamp, directory)
+    async def stamps(self, directories: Sequence[str]) -> list[DirStamp]:
+        """State of each directory, by one job; equal to an earlier one only if nothing changed in between."""
+        return await self._pools.run("files", self._blocking.stamps, tuple(directories))
 
     async def confirm_missing(self, wanted: Collection[MaildirName], directories: Sequence[str]) -> Missing:
         """What became of names that a scan did not show, by complete listings of all the account's `directories`."""
