@@ -149,6 +149,8 @@ class Execution:
             with isolated(record, self._tally, self._log):
                 await self._deletions.expunge(client, record, self._trash, expunges)
         complete -= followed.unfinished
+        # What the server says of a message whose file got another name is compared in the next pass: it must say it again.
+        complete -= {move.target for move in plan.moves if move.source == move.target}
         await self._move_marks(plan, complete.difference(held))
         return frozenset(complete)
 

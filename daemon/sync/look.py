@@ -121,16 +121,7 @@ class Look:
             more_listings, more_bases = await self._list(sources, tally)
             listings |= more_listings
             bases |= more_bases
-        proof = await prove_missing(
-            self._tree, {name: absent_names(bases[name], listings[name]) for name in bases}, records.values()
-        )
-        for name in proof.lost.difference(self.lost_directories):
-            await self._note_lost(name)
-        targets = await self._possible_targets(served, bases, proof)
-        if targets:
-            more_listings, more_bases = await self._list(targets, tally)
-            listings |= more_listings
-            bases |= more_bases
+        proof, targets = await self._prove(served, records, listings, bases, tally)
         seen: dict[MailboxName, Seen] = {}
         for record in (*work, *sources, *targets):
             name = record.name
@@ -168,6 +159,37 @@ class Look:
         return [
             record for name, record in rest.items() if name in unsettled and name not in self.lost_directories
         ]
+
+    async def _prove(
+        self,
+        served: Mapping[MailboxName, MailboxRecord],
+        records: Mapping[MailboxName, MailboxRecord],
+        listings: dict[MailboxName, Listing],
+        bases: dict[MailboxName, BaseView],
+        tally: Tally,
+    ) -> tuple[Proof, list[MailboxRecord]]:
+        """What is proved to be missing, and the mailboxes that were listed besides because it may lie there.
+
+        Files may be missing from these as well: then it is proved for all of them together.
+        """
+        targets: list[MailboxRecord] = []
+        while True:
+            absent = {name: absent_names(bases[name], listings[name]) for name in bases}
+            proof = await prove_missing(self._tree, absent, records.values())
+            for name in proof.lost.difference(self.lost_directories):
+                await self._note_lost(name)
+            tried = {record.name for record in targets}
+            more = [
+                record
+                for record in await self._possible_targets(served, bases, proof)
+                if record.name not in tried
+            ]
+            targets += more
+            more_listings, more_bases = await self._list(more, tally)
+            listings |= more_listings
+            bases |= more_bases
+            if not any(absent_names(base, more_listings[name]) for name, base in more_bases.items()):
+                return proof, targets
 
     async def _possible_targets(
         self,

@@ -175,6 +175,8 @@ def _judge(entry: BaseEntry, local: LocalView, remote: RemoteView, facts: _Gathe
     if is_gone_there:
         if is_gone_here:
             facts.gone_on_both.append(entry)
+        elif entry.maildir_name not in local.entries:
+            facts.undecided.append(entry)
         else:
             (facts.stated if is_stated or is_deleted_by_name else facts.inferred).append(entry)
     elif is_deleted_by_name:
