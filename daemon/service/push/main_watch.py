@@ -18,14 +18,14 @@ from daemon.model.mailbox import MailboxRecord
 from daemon.model.passes import PassResult
 from daemon.model.settings import ImapSettings
 from daemon.model.states import WatchMode
-from daemon.net.imap.client import Heard, IdleEnd, ImapClient, Selection, StatusResult
+from daemon.net.imap.client import Heard, IdleEnd, ImapClient, StatusResult
 from daemon.net.imap.pushes import key_of
 from daemon.service.pace import Pace
 from daemon.service.pulse import Pulse
 from daemon.service.push import ladder
 from daemon.service.push.chatter import PAUSE_SECONDS, Chatter
 from daemon.service.push.in_step import InStep
-from daemon.service.push.news import News, by_wire_name, read_news
+from daemon.service.push.news import News, by_wire_name, differs, read_news
 from daemon.service.push.silence import SilenceTest
 from daemon.service.push.trust import CLAIM_OF, Claim, Trust
 from daemon.service.push.watch_lines import WatchLines
@@ -81,6 +81,7 @@ class MainWatch:
         self._is_told_of_all = self._was_notify_tried = False
         self._strangers: frozenset[bytes] = frozenset()
         self._followed: dict[bytes, StatusResult] = {}
+        self._ranked: frozenset[MailboxName] = frozenset()
         self._ranked_at = float("-inf")
         self._waiting_on: WatchMode | None = None
         lines.on_trouble = self._show_again
@@ -105,6 +106,11 @@ class MainWatch:
                 await self._client.notify_none()
         if mode is WatchMode.POLL:
             return await self._poll()
+        if mode is WatchMode.IDLE and self._client.has_own_news:
+            # Heard while it was scanned, of a mailbox that is about to be left: nobody would tell it again.
+            self._chatter.note()
+            if not (agenda := self._own_news(await self._kept())).is_empty:
+                return agenda
         if await self._is_inbox_behind(mode):
             return _INBOX_ONLY
         if self._inbox_refusal is not None and mode is WatchMode.IDLE:
@@ -160,18 +166,18 @@ class MainWatch:
 
     async def _place_lines(self, mode: WatchMode) -> None:
         """Have the busiest mailboxes watched by lines of their own, where that is the rung."""
-        now = self._clock.monotonic()
         if mode is not WatchMode.IDLE or self._extra_count == 0:
             self._lines.want(())
-            self._ranked_at = float("-inf")
-        elif now - self._ranked_at >= self._pace.rank_seconds:
-            self._ranked_at = now
-            since = int(self._clock.now()) - ladder.BUSY_DAYS * _DAY_SECONDS
-            arrivals = await self._store.messages.arrivals(self._account, since)
-            records = (await self._kept()).values()
-            self._lines.want(ladder.busiest(records, arrivals, self._extra_count))
-        else:
+            self._ranked = frozenset()
+            return
+        names, now = frozenset(self._engine.listed), self._clock.monotonic()
+        if names == self._ranked and now - self._ranked_at < self._pace.rank_seconds:
             self._lines.check()
+            return
+        self._ranked, self._ranked_at = names, now
+        since = int(self._clock.now()) - ladder.BUSY_DAYS * _DAY_SECONDS
+        arrivals = await self._store.messages.arrivals(self._account, since)
+        self._lines.want(ladder.busiest((await self._kept()).values(), arrivals, self._extra_count))
 
     async def _kept(self) -> Mapping[bytes, MailboxRecord]:
         """Records of the mailboxes that are kept in step, by wire name."""
@@ -247,7 +253,7 @@ class MainWatch:
             self._inbox_refusal = exc
             self._log.warning("inbox.refused", reason=exc.reason, code=exc.code)
             return False
-        self._is_difference_followed = not self._is_difference_followed and _differs(selection, record)
+        self._is_difference_followed = not self._is_difference_followed and differs(selection, record)
         return self._is_difference_followed
 
     # -- waiting -----------------------------------------------------------------------------------------------
@@ -305,12 +311,17 @@ class MainWatch:
                 reason="notify_overflow",
                 detail="the server stopped telling of changes because there were too many (NOTIFICATIONOVERFLOW)",
             )
+        return agenda.joined(self._own_news(kept))
+
+    def _own_news(self, kept: Mapping[bytes, MailboxRecord]) -> Agenda:
+        """The selected mailbox, if something was heard of it that no scan has taken."""
         if not self._client.has_own_news:
-            return agenda
+            return NOTHING
+        selected = self._selected(kept)
         if selected is None:
             self._client.drain_heard()  # of a mailbox that nobody keeps in step: no scan would ever take it
-            return agenda
-        return agenda.joined(Agenda(frozenset({selected.name})))
+            return NOTHING
+        return Agenda(frozenset({selected.name}))
 
     def _read(self, heard: Heard, kept: Mapping[bytes, MailboxRecord], *, is_opening: bool = False) -> News:
         news = read_news(heard, kept, known_strangers=self._strangers, is_opening=is_opening)
@@ -380,13 +391,3 @@ class MainWatch:
 
 def _agenda_of(news: News) -> Agenda:
     return Agenda(None if news.is_everything else news.mailboxes, frozenset())
-
-
-def _differs(selection: Selection, record: MailboxRecord) -> bool:
-    """Whether the numbers of a fresh SELECT are not the marks of the last scan."""
-    return (
-        selection.uid_validity != record.uid_validity
-        or selection.exists != record.message_count
-        or (selection.uid_next is not None and selection.uid_next != record.uid_next)
-        or (selection.highest_mod_seq is not None and selection.highest_mod_seq != record.highest_mod_seq)
-    )

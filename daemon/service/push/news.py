@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from daemon.model.ids import MailboxName
 from daemon.model.mailbox import MailboxRecord
-from daemon.net.imap.client import Heard, StatusResult
+from daemon.net.imap.client import Heard, Selection, StatusResult
 from daemon.net.imap.pushes import key_of
 
 
@@ -58,6 +58,16 @@ def read_news(
         or not strangers.issubset(known_strangers),
         told_of=frozenset(records[name].name for name in kept),
         strangers=strangers,
+    )
+
+
+def differs(selection: Selection, record: MailboxRecord) -> bool:
+    """Whether the numbers of a fresh SELECT are not the marks of the last scan."""
+    return (
+        selection.uid_validity != record.uid_validity
+        or selection.exists != record.message_count
+        or (selection.uid_next is not None and selection.uid_next != record.uid_next)
+        or (selection.highest_mod_seq is not None and selection.highest_mod_seq != record.highest_mod_seq)
     )
 
 

@@ -1,9 +1,11 @@
 """From what NOTIFY told to the mailboxes to look at."""
 
+from dataclasses import replace
+
 from daemon.model.ids import AccountId
 from daemon.model.mailbox import MailboxRecord
-from daemon.net.imap.client import Heard, StatusResult
-from daemon.service.push.news import by_wire_name, read_news
+from daemon.net.imap.client import Heard, Selection, StatusResult
+from daemon.service.push.news import by_wire_name, differs, read_news
 
 
 def record(name: str, wire: bytes | None = None) -> MailboxRecord:
@@ -60,3 +62,11 @@ def test_change_of_the_tree_and_lost_track_ask_for_everything():
     assert read(has_listing_change=True).is_everything
     assert read(has_lost_track=True).is_everything
     assert not read().is_everything
+
+
+def test_selection_differs_by_any_number_that_is_told():
+    same = Selection(wire_name=b"a", uid_validity=7, uid_next=5, highest_mod_seq=50, exists=3)
+    assert not differs(same, KEPT[b"a"])
+    assert not differs(replace(same, uid_next=None, highest_mod_seq=None), KEPT[b"a"])
+    for change in ({"uid_validity": 8}, {"uid_next": 6}, {"highest_mod_seq": 51}, {"exists": 2}):
+        assert differs(replace(same, **change), KEPT[b"a"])

@@ -160,3 +160,17 @@ async def test_all_lines_end_with_the_account(open_house, imap_account, user, ne
         await watches(house)
         await house.control.resume("work", wait_seconds=5)
         await until(lambda: server.client_count == 3)
+
+
+async def test_line_goes_to_another_mailbox_when_its_own_is_gone(
+    open_house, imap_account, user, never, until
+) -> None:
+    async with ImapServer([user]) as server:
+        house = await open_house(imap_account(server.port, max_connections=3), pace=never)
+        await watches(house, "INBOX", "busy")
+        user.rename("busy", "zzz")
+        for number in range(9):
+            user.find("calm").deliver(MAIL, internal_date=4_000_000_002 + number)
+        await house.control.request_sync("work", wait_seconds=5)
+        await watches(house, "INBOX", "calm")
+        assert house.control.account_status("work").reason is None
