@@ -31,6 +31,7 @@ from daemon.sync.mailbox_plan import (
     CreateThere,
     LeftAlone,
     Obstacle,
+    PutBack,
     RenameHere,
     RenameThere,
     doubtful_renames,
@@ -122,9 +123,10 @@ class MailboxChanges:
                 proved |= found
                 boxes = replace(boxes, proved=proved)
             plan = plan_boxes(boxes)
-            here = [change for change in plan.renames_here if change.record.name not in stuck]
+            local: tuple[PutBack | RenameHere, ...] = (*plan.put_back, *plan.renames_here)
+            here = [change for change in local if change.record.name not in stuck]
             for rename in here:
-                if not await self._guarded(rename.record.name, tally, partial(self._rename_here, rename)):
+                if not await self._guarded(rename.record.name, tally, partial(self._change_here, rename)):
                     stuck.add(rename.record.name)
             if here:
                 continue
@@ -176,6 +178,12 @@ class MailboxChanges:
         return found
 
     # -- on this side
+
+    async def _change_here(self, change: PutBack | RenameHere) -> None:
+        if isinstance(change, RenameHere):
+            await self._rename_here(change)
+        else:
+            await self._tree.rename_directory(change.directory, change.record.directory)
 
     async def _rename_here(self, change: RenameHere) -> None:
         record, remote = change.record, change.remote

@@ -67,6 +67,14 @@ class RenameThere:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PutBack:
+    """Its directory lies under the name of an older tree, out of a backup: nobody renamed anything."""
+
+    record: MailboxRecord
+    directory: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateThere:
     """A directory was made here."""
 
@@ -99,6 +107,7 @@ class BoxPlan:
     `missing` are mailboxes that the server does not list; whether they are gone is for the server to say.
     """
 
+    put_back: tuple[PutBack, ...] = ()
     renames_here: tuple[RenameHere, ...] = ()
     renames_there: tuple[RenameThere, ...] = ()
     creations: tuple[CreateThere, ...] = ()
@@ -120,9 +129,16 @@ def plan_boxes(boxes: Boxes) -> BoxPlan:
         )
         for old, remote in renamed.items()
     ]
-    there, obstacles = _renames_there(boxes, found_here, renamed)
+    there, obstacles = _renames_there(boxes, found_here, renamed) if boxes.infers else ([], [])
     creations, more = _creations(boxes, paired, {remote.name for remote in renamed.values()})
     return BoxPlan(
+        put_back=()
+        if boxes.infers
+        else tuple(
+            PutBack(record=boxes.records[name], directory=one.directory)
+            for name, one in found_here.items()
+            if name not in renamed
+        ),
         renames_here=tuple(
             sorted(
                 _tops(here, lambda one: one.record.name),
@@ -272,8 +288,6 @@ def _renamed_here(boxes: Boxes) -> dict[MailboxName, Stranger]:
 
     Where nothing lay in it there is nothing to prove it by: the only empty one that is new is the only one that is lost.
     """
-    if not boxes.infers:
-        return {}
     free = [one for one in boxes.strangers if one.owner is Owner.OURS]
     found: dict[MailboxName, Stranger] = {}
     for name, files in boxes.lost.items():
@@ -323,6 +337,8 @@ def _creations(
             continue  # both sides have it: it gets its record, or its fault is told, where records are made
         if local.owner is not Owner.OTHER and not local.is_complete:
             continue  # somebody is making it at this moment
+        if local.owner is Owner.OURS and not boxes.infers:
+            continue  # a mailbox may have been there when the backup was made, and not any more
         obstacle = _obstacle(boxes, local)
         if obstacle is not None or local.name is None:
             obstacles.append(LeftAlone(directory=directory, why=obstacle or Obstacle.UNNAMED))

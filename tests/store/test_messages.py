@@ -158,3 +158,13 @@ async def test_arrivals_count_by_mailbox_from_a_date_on(store):
     assert await store.messages.arrivals(WORK, 1_600_000_002) == {INBOX: 1, ARCHIVE: 1}
     assert await store.messages.arrivals(WORK, 1_600_000_004) == {}
     assert await store.messages.arrivals(HOME, 0) == {}
+
+
+async def test_names_elsewhere_are_those_of_other_mailboxes_of_the_account(store):
+    await fill(store, [1, 2])
+    await fill(store, [3], name=ARCHIVE)
+    await fill(store, [4], account=HOME)
+    wanted = [maildir_name(number) for number in (1, 3, 4, 9)]
+    assert await store.messages.names_elsewhere(WORK, INBOX, wanted) == {maildir_name(3)}
+    assert await store.messages.names_elsewhere(WORK, ARCHIVE, wanted) == {maildir_name(1)}
+    assert await store.messages.names_elsewhere(WORK, ARCHIVE, []) == frozenset()

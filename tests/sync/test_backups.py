@@ -1,6 +1,7 @@
 """Restored backups (decisions.md 2): nothing is inferred as deleted; what is missing is fetched again or kept."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -144,3 +145,35 @@ async def test_message_fetched_again_is_told_as_gone_and_keeps_no_ghost(stage):
         await bridge.sync()
         assert len(await events(bridge, EventName.MESSAGE_DELETED)) == before + 4
         assert len(await messages(bridge)) == len(await bridge.files())
+
+
+async def test_older_tree_takes_no_rename_back_and_makes_no_mailbox_again(stage):
+    """What the backup calls `Lists` is `Groups` now, and `Old` is gone on both sides."""
+    stage.deliver(letter(1), letter(2), mailbox="Lists")
+    stage.user.create("Old")
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+    keep(stage, "backup", *TREE)
+    async with stage.bridge() as bridge:
+        stage.user.rename("Lists", "Groups")
+        stage.user.delete("Old")
+        await bridge.sync()
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+    put_back(stage, "backup", *TREE)
+    async with stage.bridge() as bridge:
+        result = await bridge.run_pass()
+        assert (result.uploaded, result.held, result.expunged_there) == (0, 0, 0)
+        assert set(stage.user.mailboxes) == {"INBOX", "Groups"}
+        assert await bridge.digests("Groups") == stage.there("Groups")
+
+
+@pytest.mark.parametrize("mailbox", ["Lists", "Other"])
+async def test_mailbox_under_review_stays_so_under_its_new_name(stage, mailbox):
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+        backups = bridge.engine._backups
+        await backups._save(replace(backups.review, mailboxes=frozenset({"Lists", "INBOX"})))
+        await backups.rename(mailbox, "Groups")
+        assert ("Groups" in backups.review.mailboxes) == (mailbox == "Lists")
+        assert (await backups._load()).mailboxes == backups.review.mailboxes

@@ -13,6 +13,7 @@ from daemon.sync.guard import (
     Side,
     are_statements_doubtful,
     guard_plan,
+    judge_gone,
 )
 
 INBOX = MailboxName("INBOX")
@@ -167,6 +168,19 @@ def test_hold_stays_after_the_window_until_somebody_decides():
 
 def test_approved_deletions_go_on():
     assert not guarded(expunging(300), sizes=[situation(1000, is_approved=True)]).held
+
+
+def test_messages_of_a_mailbox_that_is_gone_are_one_set():
+    breaker = DeletionBreaker(share_limit=0.2)
+    few, many = removing(50).removals, removing(51).removals
+    assert judge_gone(situation(50), breaker, (), account_size=50, now=NOW) is None
+    assert judge_gone(situation(51), breaker, many, account_size=500, now=NOW).count == 51
+    fresh = DeletionBreaker(share_limit=0.2)
+    assert judge_gone(situation(50), fresh, few, account_size=500, now=NOW) is None
+    one = removing(1, LISTS).removals
+    assert judge_gone(situation(1, LISTS), fresh, one, account_size=500, now=NOW), "the second emptied"
+    assert judge_gone(situation(51, is_approved=True), fresh, many, account_size=500, now=NOW) is None
+    assert judge_gone(situation(51, role=SpecialUse.TRASH), fresh, many, account_size=500, now=NOW) is None
 
 
 def test_hold_of_one_mailbox_does_not_stop_another():

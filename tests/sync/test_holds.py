@@ -56,6 +56,24 @@ async def test_approval_outlives_a_restart_and_is_spent_by_the_mailbox_it_was_fo
         assert not last.is_approved(INBOX)
 
 
+async def test_hold_and_approval_follow_the_name_of_their_mailbox_and_end_with_it(stage):
+    async with stage.bridge() as bridge:
+        holds = holds_of(bridge)
+        await holds.record([hold(LISTS)], looked_at=[LISTS])
+        await holds.approve(LISTS)
+        await holds.rename(LISTS, "Groups")
+        again = holds_of(bridge)
+        await again.load()
+        assert again.current == {"Groups": hold("Groups")}
+        assert again.is_approved("Groups")
+        assert not again.is_approved(LISTS)
+        await again.drop("Groups")
+        last = holds_of(bridge)
+        await last.load()
+        assert not last.current
+        assert not last.is_approved("Groups")
+
+
 async def held_there(bridge, stage, count=60):
     """That many files gone at once: held."""
     stage.deliver(*(letter(number) for number in range(count)))

@@ -280,17 +280,21 @@ def test_parent_is_renamed_before_its_children():
     assert there(plan) == [("A", "Z")]
 
 
-def test_restored_backup_infers_neither_rename_nor_removal():
+def test_restored_backup_infers_neither_rename_nor_removal_and_creates_nothing_that_was_ours():
     plan = plan_boxes(
         boxes(
             [record("A"), record("B")],
             [listed("A")],
-            strangers=[stranger("Z", *FILES, owner=Owner.OURS)],
+            strangers=[
+                stranger("Z", *FILES, owner=Owner.OURS), stranger("Y", owner=Owner.OURS), stranger("New"),
+            ],
             lost=lost(A=FILES),
             infers=False,
         )
-    )
+    )  # fmt: skip
     assert (there(plan), missing(plan)) == ([], [])
+    assert [(one.record.name, one.directory) for one in plan.put_back] == [("A", ".Z")]
+    assert [one.name for one in plan.creations] == ["New"]
 
 
 # -- made here

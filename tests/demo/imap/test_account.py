@@ -182,3 +182,17 @@ async def test_qresync_under_an_old_uid_validity_tells_nothing(talk, user):
 
 async def test_qresync_must_be_enabled_first(talk):
     assert (await talk("SELECT INBOX (QRESYNC (1 1))")).tagged.startswith(b"BAD")
+
+
+async def test_ids_of_mailboxes_outlive_a_rename(talk):
+    """RFC 8474 §4."""
+    (before,) = (await talk("STATUS Trash (MAILBOXID)")).untagged
+    await talk("RENAME Trash Bin")
+    (after,) = (await talk("STATUS Bin (MAILBOXID)")).untagged
+    assert b"MAILBOXID (M" in before
+    assert after == before.replace(b"Trash", b"Bin")
+
+
+async def test_ids_are_not_told_where_they_are_switched_off(connect):
+    talk = await connect(without=["OBJECTID"])
+    assert (await talk("STATUS INBOX (MAILBOXID)")).tagged.startswith(b"BAD")

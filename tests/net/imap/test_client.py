@@ -7,7 +7,7 @@ import pytest
 from daemon.model.clock import SystemClock
 from daemon.model.errors import AuthenticationFailed, ConnectionLost, ServerRefused
 from daemon.model.flags import DELETED, FLAGGED, SEEN, Flag
-from daemon.model.ids import INBOX
+from daemon.model.ids import INBOX, MailboxName
 from daemon.model.mailbox import SpecialUse
 from daemon.model.secret import Secret
 from daemon.model.settings import Tls
@@ -82,8 +82,13 @@ async def test_round_trip_of_everything_a_pass_does(log_in, tls):
     assert client.drain_heard().vanished == UidSet([3])
     assert client.selection.exists == 39
 
+    await client.list_mailboxes()
+    assert client.name_for(client.wire_name_for(MailboxName("Grün/x"))) == "Grün/x"
     await client.create(b"Archive")
     await client.subscribe(b"Archive")
+    assert [one.is_subscribed for one in await client.list_mailboxes() if one.name == "Archive"] == [True]
+    await client.unsubscribe(b"Archive")
+    assert [one.is_subscribed for one in await client.list_mailboxes() if one.name == "Archive"] == [False]
     copied = await client.copy(UidSet([4, 5]), b"Archive")
     assert copied.pairs == {4: 1, 5: 2}
     moved = await client.move(UidSet([6]), b"Archive")

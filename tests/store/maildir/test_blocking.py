@@ -81,6 +81,14 @@ async def test_mailbox_directory_is_renamed_and_never_onto_another(garden):
     assert await garden.tree.list_directories() == (".", ".B", ".C")
 
 
+async def test_rename_that_ended_after_its_first_step_is_taken_up(garden):
+    await garden.tree.ensure(".A")
+    garden.put("cur/a:2,S", mailbox=".A")
+    (garden.root / ".B").mkdir()
+    await garden.tree.rename_directory(".A", ".B")
+    assert garden.names("cur", ".B") == ["a:2,S"]
+
+
 async def test_fs_rename_makes_the_parents(garden):
     tree = garden.another(layout="fs")
     await tree.ensure("A")
