@@ -70,10 +70,12 @@ def match_by_header(
 ) -> Mapping[MaildirName, Uid]:
     """Pairs among what size and date left open: same size and header, same date preferred, k-th to k-th in UID order.
 
-    A file whose mtime was changed by a copy still matches by size and header when no file with the right date does.
+    A file whose mtime was changed by a copy still matches by size and header when no file with the right date does. Of
+    equal files those that were on the server take their messages first: another is new, and goes up, where one that was
+    there and has no partner would only be shelved.
     """
     by_key: dict[tuple[int, bytes], list[FileKey]] = defaultdict(list)
-    for file in sorted(files, key=lambda file: file.maildir_name):
+    for file in sorted(files, key=lambda file: (not file.was_on_server, file.maildir_name)):
         for size in {file.file_size, file.wire_size}:
             by_key[size, file.header_sha256].append(file)
     pairs: dict[MaildirName, Uid] = {}

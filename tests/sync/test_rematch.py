@@ -58,6 +58,12 @@ def test_right_date_is_preferred_and_a_changed_mtime_still_matches():
     assert match_by_header([file("a", mtime=1)], [there(1)], {Uid(1): b"h"}) == {"a": 1}
 
 
+def test_file_that_was_on_the_server_takes_its_message_before_an_equal_new_one():
+    """The new one then goes up; the other way round the old one would be shelved and both sides differ for ever."""
+    files = [file("a", was_on_server=False), file("b")]
+    assert match_by_header(files, [there(1)], {Uid(1): b"h"}) == {"b": 1}
+
+
 def test_other_header_is_no_match():
     assert match_by_header([file("a")], [there(1)], {Uid(1): b"other"}) == {}
 
