@@ -75,6 +75,8 @@ def move(story: Story, at: int, to: int) -> str | None:
     one, uid, target = found
     new = story.there.move(one.box.name, uid, target.name)
     said = f"move {one} to {target}"
+    if Side.HERE in one.flagged:
+        story.model.keep_alone(one)
     one.stem = None
     story.model.moved(one, target, Side.THERE)
     one.uid, one.is_new = new, True
@@ -138,12 +140,11 @@ def remove_mailbox(story: Story, at: int) -> str | None:
 def _with_target(story: Story, at: int, to: int, *, is_move: bool) -> tuple[Placed, int, Box] | None:
     free = story.model.takeable(Side.THERE)
     free = [one for one in free if one.octets not in story.model.gone[Side.THERE]]
-    if not (is_move and Power.MOVES_THERE_ARE_RENAMES in POWERS):
-        # What was flagged here meanwhile was not there to be copied.
+    if is_move and Power.MOVES_THERE_ARE_RENAMES in POWERS:
+        # What was flagged here meanwhile follows it, but for one of several equal messages: which one moved is open.
+        free = [one for one in free if Side.HERE not in one.flagged or story.model.is_alone(one)]
+    else:
         free = [one for one in free if Side.HERE not in one.flagged]
-    free = [
-        one for one in free if Side.HERE not in one.flagged or not story.model.may_seem_moved(one, Side.THERE)
-    ]
     one = pick(free, at)
     if one is None or one.uid is None:
         return None

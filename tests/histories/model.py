@@ -194,6 +194,17 @@ class Model:
             for other in self.placed
         )
 
+    def is_alone(self, one: Placed) -> bool:
+        """Whether nothing else has its octets, or had them in this round."""
+        return not any(one.octets in gone for gone in self.gone.values()) and not any(
+            other is not one and other.octets == one.octets for other in self.placed
+        )
+
+    def keep_alone(self, one: Placed) -> None:
+        """Nothing else may get its octets in this round."""
+        for gone in self.gone.values():
+            gone.add(one.octets)
+
     def places_for(self, one: Placed) -> list[Box]:
         """Mailboxes where it may go: here already, and a file of its name is not there and was not."""
         taken = {other.box for other in self.placed if other.stem is not None and other.stem == one.stem}
@@ -269,7 +280,8 @@ class Model:
                 for one in self.placed
                 if one.box is box
             )
-            and not any(one.home is box and one.box is not box for one in (*self.placed, *self.ghosts))
+            and not any(one.home is box and one.box is not box for one in self.placed)
+            and not any(box in {one.home, one.box} for one in self.ghosts)
         ]
 
     def resettable(self) -> list[Box]:
