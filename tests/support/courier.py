@@ -3,9 +3,10 @@
 Runs from where it was unpacked. Compiled in are the socket of its `authdaemond`, whose part is played here, and the user
 `courier`, who does the TLS after STARTTLS. So the server sees a /run and a list of users of its own: a mount namespace, as
 an ordinary user within a user namespace. Root in a container that may not mount gets a link at /run/courier for as long as
-the server runs, and no STARTTLS.
+the tests run, and no STARTTLS.
 """
 
+import atexit
 import contextlib
 import functools
 import os
@@ -14,6 +15,7 @@ import signal
 import socket
 import socketserver
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -42,9 +44,9 @@ _OWN_FILES: Final = """
 set -e
 mount -t tmpfs run /run
 mkdir /run/courier
-ln -s "$1/auth" /run/courier/authdaemon
-mount --bind "$1/passwd" /etc/passwd
-shift
+ln -s "$1" /run/courier/authdaemon
+mount --bind "$2/passwd" /etc/passwd
+shift 2
 exec setpriv --ambient-caps=-all --inh-caps=-all -- "$@"
 """
 
@@ -56,17 +58,64 @@ def _can_be_apart() -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+_running: dict[str, "Courier"] = {}
+"""By the name of the service that each tells `authdaemond`."""
+
+
+@functools.cache
+def _auth_directory() -> Path:
+    """Where the door for all servers of this test run is; gone with it."""
+    place = Path(tempfile.mkdtemp(prefix="courier-auth-"))
+    place.chmod(0o711)
+    opened = contextlib.ExitStack()
+    opened.callback(shutil.rmtree, place)
+    opened.enter_context(door(place / "socket", _answer))
+    if not _can_be_apart():
+        opened.enter_context(_linked(place))
+    atexit.register(opened.close)
+    return place
+
+
 @contextlib.contextmanager
 def _linked(auth: Path) -> Iterator[None]:
     """The compiled-in path itself, for root where nothing can be mounted."""
+    link = _RUN_COURIER / "authdaemon"
+    if link.is_symlink() and not _is_open(link / "socket"):
+        shutil.rmtree(_RUN_COURIER)  # of a test run that was killed
     if _RUN_COURIER.exists():
-        raise RuntimeError(f"{_RUN_COURIER} is there already, and nothing can be mounted here to hide it")
+        raise RuntimeError(f"{_RUN_COURIER} is in use, and nothing can be mounted here to hide it")
     _RUN_COURIER.mkdir()
     try:
-        (_RUN_COURIER / "authdaemon").symlink_to(auth)
+        link.symlink_to(auth)
         yield
     finally:
         shutil.rmtree(_RUN_COURIER)
+
+
+def _is_open(path: Path) -> bool:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+        line.connect(str(path))
+        return True
+    return False
+
+
+def _answer(asked: socketserver.StreamRequestHandler) -> None:
+    """authdaemond's part: whose mail it is and where, for the right password."""
+    words = [b""]
+    while words[0] != b"AUTH":  # lines before it tell where the client comes from
+        words = asked.rfile.readline().split()
+        if not words:
+            return
+    service, _, user, password = asked.rfile.read(int(words[1])).split(b"\n")[:4]
+    server = _running.get(service.decode())
+    if server is None or password != server.password.encode():
+        asked.wfile.write(b"FAIL\n")
+        return
+    home = server.home_of(user.decode())
+    uid, gid = mail_ids()
+    said = {"UID": uid, "GID": gid, "HOME": home, "ADDRESS": user.decode(), "MAILDIR": home / "Maildir"}
+    lines = "".join(f"{key}={value}\n" for key, value in said.items())
+    asked.wfile.write(f"{lines}.\n".encode())
 
 
 @dataclass
@@ -82,10 +131,8 @@ class Courier:
     pop3s_port: int = 0
     password: str = PASSWORD
     name: str = "courier"
-    _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
-    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list, repr=False)
-
     delimiter: str = "."
+    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list, repr=False)
 
     @property
     def ca_file(self) -> Path:
@@ -109,9 +156,8 @@ class Courier:
         if not self.imap_port:
             self.imap_port, self.imaps_port, self.pop3_port, self.pop3s_port = free_ports(4)
             self._prepare()
-        self._open.enter_context(door(self.home / "auth" / "socket", self._answer))
-        if not _can_be_apart():
-            self._open.enter_context(_linked(self.home / "auth"))
+        _auth_directory()
+        _running[self.home.name] = self
         login = root / "usr/lib/courier/courier"
         imap = [login / "imaplogin", root / "usr/bin/imapd", "Maildir"]
         pop3 = [login / "courierpop3login", login / "courierpop3d", "Maildir"]
@@ -134,7 +180,7 @@ class Courier:
                 os.killpg(process.pid, signal.SIGKILL)  # what is apart goes with its first process
             process.wait()
         self._processes.clear()
-        self._open.close()
+        _running.pop(self.home.name, None)
 
     def there(self, mailbox: str) -> str:
         """The name this server has for a mailbox of the user."""
@@ -158,12 +204,20 @@ class Courier:
         ]
         apart: list[str] = []
         if _can_be_apart():
-            apart = [*_APART[os.getuid() == 0], "sh", "-c", _OWN_FILES, "sh", str(self.home)]
+            apart = [
+                *_APART[os.getuid() == 0],
+                "sh",
+                "-c",
+                _OWN_FILES,
+                "sh",
+                str(_auth_directory()),
+                str(self.home),
+            ]
         with (self.home / "courier.log").open("ab") as log:
             self._processes.append(
                 subprocess.Popen(
                     [*apart, *map(str, listener)],
-                    env={**self._environment(root), **more},
+                    env={**self._environment(root), f"AUTHSERVICE{port}": self.home.name, **more},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -203,24 +257,8 @@ class Courier:
             found |= {"IMAP_USELOCKS": "1", "GAMIN_DEBUG_SERVER": str(gamin), "GAM_CLIENT_ID": self.home.name}
         return found | self.settings
 
-    def _answer(self, asked: socketserver.StreamRequestHandler) -> None:
-        """authdaemond's part: whose mail it is and where, for the right password."""
-        words = [b""]
-        while words[0] != b"AUTH":  # lines before it tell where the client comes from
-            words = asked.rfile.readline().split() or [b""]
-            if words == [b""]:
-                return
-        _, _, user, password = asked.rfile.read(int(words[1])).split(b"\n")[:4]
-        if password != self.password.encode():
-            asked.wfile.write(b"FAIL\n")
-            return
-        home = self._home_of(user.decode())
-        uid, gid = mail_ids()
-        said = {"UID": uid, "GID": gid, "HOME": home, "ADDRESS": user.decode(), "MAILDIR": home / "Maildir"}
-        lines = "".join(f"{key}={value}\n" for key, value in said.items())
-        asked.wfile.write(f"{lines}.\n".encode())
-
-    def _home_of(self, user: str) -> Path:
+    def home_of(self, user: str) -> Path:
+        """The user's home, made when first asked for."""
         home = self.home / "mail" / user
         uid, gid = mail_ids()
         for part in (".", "Maildir", "Maildir/tmp", "Maildir/new", "Maildir/cur"):
@@ -230,7 +268,6 @@ class Courier:
 
     def _prepare(self) -> None:
         self.home.chmod(0o711)
-        (self.home / "auth").mkdir()
         (self.home / "mail").mkdir()
         write_certificates(self.home)
         pem = self.home / "server.pem"
