@@ -7,7 +7,7 @@ STAMPS := $(VENV)/.stamps
 TESTS ?= tests
 MINUTES ?= 60
 
-.PHONY: run test check format bench soak clean help prerequisites
+.PHONY: run test check format bench soak fuzz clean help prerequisites
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -37,6 +37,10 @@ bench: $(STAMPS)/dev ## Compare the first download with mbsync (needs isync)
 soak: $(STAMPS)/dev ## Random histories on both sides with new seeds for MINUTES=60
 	@.ci/servers
 	@.ci/within $(BIN)/python -m tests.histories.soak --minutes $(MINUTES)
+
+fuzz: $(STAMPS)/dev ## Fuzz the IMAP parser for MINUTES with atheris
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
+	@$(BIN)/python tests/fuzz/fuzz_imap.py -max_total_time=$$(($(MINUTES) * 60)) -print_final_stats=1
 
 clean: ## Remove everything that was made
 	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

@@ -2,9 +2,11 @@
 
 The input is a program of one byte for its options and one for the cut, then the server's octets. With atheris installed:
 
-    python tests/fuzz/fuzz_imap.py [corpus directory] [libFuzzer options]
+    make fuzz MINUTES=10
+    python tests/fuzz/fuzz_imap.py [libFuzzer options, or files to try again]
 
-starts from the transcripts; without it the same checks run in the gate (test_fuzz_imap.py).
+goes on from the corpus under .cache/fuzz-imap, which begins with the transcripts; without it the same checks run in the gate
+(test_fuzz_imap.py). A finding is written to .cache/fuzz-imap-findings and its path is told.
 """
 
 import re
@@ -155,16 +157,22 @@ def log_in_first() -> ImapConnection:
 
 
 def main() -> None:
-    import atheris
-
+    try:
+        import atheris
+    except ImportError:
+        sys.exit("atheris is not installed: pip install atheris (Linux on x86-64 or aarch64, CPython)")
     atheris.instrument_all()
     corpus = ROOT / ".cache" / "fuzz-imap"
     corpus.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(seeds()):
         for options in range(8):
             (corpus / f"seed-{number}-{options}").write_bytes(bytes([options, 7]) + seed)
-    arguments = sys.argv if len(sys.argv) > 1 else [sys.argv[0], str(corpus)]
-    atheris.Setup(arguments, check)
+    findings = ROOT / ".cache" / "fuzz-imap-findings"
+    findings.mkdir(exist_ok=True)
+    given = sys.argv[1:]
+    places = [] if any(not one.startswith("-") for one in given) else [str(corpus)]
+    defaults = [f"-artifact_prefix={findings}/", "-max_len=8192", "-timeout=20"]
+    atheris.Setup([sys.argv[0], *defaults, *given, *places], check)
     atheris.Fuzz()
 
 

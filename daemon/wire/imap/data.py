@@ -55,6 +55,8 @@ def parse_list(frame: Frame, at: int, nesting_depth: int) -> ListData:
                     is_lsub=is_lsub.upper() == b"LSUB",
                 )
     tokens = tokenize(frame, at, nesting_depth=nesting_depth)
+    if tokens and isinstance(tokens[0], Atom) and tokens[0].is_nil:
+        tokens[0] = []
     if len(tokens) < 3 or not isinstance(tokens[0], list):
         raise RemoteProtocolError("LIST without attributes, delimiter and name")
     delimiter_token, name_token = tokens[1], tokens[2]

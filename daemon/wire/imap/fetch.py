@@ -13,7 +13,7 @@ from daemon.model.ids import ModSeq, Uid
 from daemon.wire.imap import values
 from daemon.wire.imap.framing import Frame, Piece, Streamed
 from daemon.wire.imap.responses import FetchData, LiteralBegin
-from daemon.wire.imap.tokenizer import Atom, Quoted, Token, tokenize
+from daemon.wire.imap.tokenizer import Atom, Token, tokenize
 
 _ITEM: Final = (
     rb"UID (\d{1,9}|[1-3]\d{9}|4[01]\d{8})"  # larger ones up to 2^32-1, and beyond, are left to the tokenizer
@@ -198,7 +198,7 @@ def _is_nil(value: Token) -> bool:
 
 
 def _atom(value: Token) -> bytes:
-    if isinstance(value, Atom | Quoted):
+    if isinstance(value, bytes):  # bare, quoted or a literal
         return value
     raise RemoteProtocolError("a number was expected in FETCH")
 

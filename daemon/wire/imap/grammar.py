@@ -31,6 +31,7 @@ from daemon.wire.imap.responses import (
     Tagged,
     Untagged,
 )
+from daemon.wire.imap.tokenizer import tokenize
 
 _NUMBERED: Final = re.compile(rb"\*[ ]+(\d{1,10})[ ]+([A-Za-z]+)")
 _NAMED: Final = re.compile(rb"\*[ ]+([A-Za-z][A-Za-z0-9.-]*)[ ]*")
@@ -128,7 +129,7 @@ def _parse_named(frame: Frame, name: str, at: int, nesting_depth: int) -> Untagg
         case "ENABLED":
             return EnabledData(names=frozenset(values.word(part) for part in rest.split()))
         case "FLAGS":
-            return FlagsData(flags=values.flags_of(rest.strip(b"() ").split()))
+            return FlagsData(flags=values.flags_of(_flag_words(frame, at, rest, nesting_depth)))
         case "SEARCH" | "SORT":
             return data.parse_search(rest)
         case "ESEARCH":
@@ -142,6 +143,14 @@ def _parse_named(frame: Frame, name: str, at: int, nesting_depth: int) -> Untagg
         return reader(frame, at, nesting_depth)
     except RemoteProtocolError as exc:
         return OtherData(name=name, raw=values.printable(first), problem=str(exc))
+
+
+def _flag_words(frame: Frame, at: int, rest: bytes, nesting_depth: int) -> list[bytes]:
+    if isinstance(frame, bytes):
+        return rest.strip(b"() ").split()
+    tokens = tokenize(frame, at, nesting_depth=nesting_depth)
+    words = tokens[0] if tokens and isinstance(tokens[0], list) else tokens
+    return [bytes(word) for word in words if isinstance(word, bytes)]
 
 
 _HARMLESS: Final[dict[str, Callable[[Frame, int, int], Untagged]]] = {
