@@ -108,6 +108,29 @@ class MessageRoom:
 
         return await self._readers.index(query)
 
+    async def octets_elsewhere(
+        self, account: AccountId, mailbox: MailboxName, digests: Collection[bytes]
+    ) -> frozenset[bytes]:
+        """Those of the digests of files that messages in the account's other mailboxes have."""
+
+        def query(connection: Connection) -> frozenset[bytes]:
+            here = select(MAILBOX.c.id).where(MAILBOX.c.account == account, MAILBOX.c.name == mailbox)
+            return frozenset(
+                digest
+                for part in chunks(digests)
+                for digest in connection.execute(
+                    select(CONTENT.c.file_sha256)
+                    .select_from(CONTENT.join(MESSAGE, MESSAGE.c.content_id == CONTENT.c.id))
+                    .where(
+                        CONTENT.c.file_sha256.in_(part),
+                        MESSAGE.c.account == account,
+                        MESSAGE.c.mailbox_id.not_in(here),
+                    )
+                ).scalars()
+            )
+
+        return await self._readers.index(query) if digests else frozenset()
+
     async def names_elsewhere(
         self, account: AccountId, mailbox: MailboxName, maildir_names: Collection[MaildirName]
     ) -> frozenset[MaildirName]:

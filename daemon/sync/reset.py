@@ -129,14 +129,25 @@ class Rematch:
             for name, entry in listing.entries.items()
             if (row := rows.get(name)) is None or row.uid is None
         ]
-        # Moved or copied here from another mailbox: on the server it was there, and the plan says what became of it.
+        # Moved or copied here from another mailbox, under its name or another: on the server it was there, and the plan
+        # says what became of it.
         from_elsewhere = await self._store.messages.names_elsewhere(
             self._account,
             record.name,
             [entry.maildir_name for entry in unbound if self._tree.is_ours(entry.maildir_name)],
         )
+        all_facts = await file_facts(self._tree, record.directory, unbound)
+        octets_elsewhere = await self._store.messages.octets_elsewhere(
+            self._account,
+            record.name,
+            [
+                facts.content.file_sha256
+                for facts in all_facts
+                if self._tree.is_ours(facts.entry.maildir_name)
+            ],
+        )
         files: dict[MaildirName, _File] = {}
-        for facts in await file_facts(self._tree, record.directory, unbound):
+        for facts in all_facts:
             name, content = facts.entry.maildir_name, facts.content
             row = rows.get(name)
             key = FileKey(
@@ -149,7 +160,11 @@ class Rematch:
                     row is not None
                     or name in remembered
                     or name in buried
-                    or (self._tree.is_ours(name) and name not in from_elsewhere)
+                    or (
+                        self._tree.is_ours(name)
+                        and name not in from_elsewhere
+                        and content.file_sha256 not in octets_elsewhere
+                    )
                 ),
             )
             files[name] = _File(key=key, facts=facts, row=row)

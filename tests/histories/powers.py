@@ -23,5 +23,5 @@ class Power(StrEnum):
     )
 
 
-_NOT_YET: Final = frozenset({Power.MOVES_THERE_ARE_RENAMES, Power.FILE_RENAMED_IN_PLACE})
+_NOT_YET: Final[frozenset[Power]] = frozenset()
 POWERS: Final[frozenset[Power]] = frozenset(Power) - _NOT_YET

@@ -168,3 +168,12 @@ async def test_names_elsewhere_are_those_of_other_mailboxes_of_the_account(store
     assert await store.messages.names_elsewhere(WORK, INBOX, wanted) == {maildir_name(3)}
     assert await store.messages.names_elsewhere(WORK, ARCHIVE, wanted) == {maildir_name(1)}
     assert await store.messages.names_elsewhere(WORK, ARCHIVE, []) == frozenset()
+
+
+async def test_octets_elsewhere_are_those_of_other_mailboxes_of_the_account(store):
+    await fill(store, [1, 2])
+    await store.mailboxes.save(mailbox(WORK, ARCHIVE))
+    first = content(1).file_sha256
+    assert await store.messages.octets_elsewhere(WORK, INBOX, [first]) == frozenset()
+    assert await store.messages.octets_elsewhere(WORK, ARCHIVE, [first, b"?"]) == {first}
+    assert await store.messages.octets_elsewhere(HOME, ARCHIVE, [first]) == frozenset()

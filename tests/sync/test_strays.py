@@ -1,8 +1,10 @@
 """Missing files found again under other names: by their octets alone."""
 
+import pytest
+
 from daemon.model.ids import MailboxName
 from daemon.sync.strays import find_strays
-from tests.sync.stage import INBOX, letter, messages, put
+from tests.sync.stage import INBOX, agree, letter, messages, open_stage, put, sha
 
 DIRECTORIES = {INBOX: "."}
 
@@ -63,3 +65,21 @@ async def test_files_of_another_size_are_not_even_read(stage, monkeypatch):
 
         monkeypatch.setattr(bridge.tree, "contents_of", unread)
         assert await find_strays(bridge.tree, DIRECTORIES, known, {INBOX: appeared}) == {}
+
+
+@pytest.mark.parametrize("without", [(), ("CONDSTORE", "QRESYNC")])
+async def test_file_saved_under_another_name_into_a_new_mailbox_is_moved_there(tmp_path, without):
+    """The name carries our mark: in a mailbox that is looked at for the first time it could be left over."""
+    async with open_stage(tmp_path, without=without) as stage:
+        stage.deliver(letter(1), letter(2))
+        async with stage.bridge() as bridge:
+            await bridge.sync()
+            archive = bridge.tree.root / ".Projects"
+            for part in ("cur", "new", "tmp"):
+                (archive / part).mkdir(parents=True)
+            path = next(one for one in (await bridge.files()).values() if one.read_bytes() == letter(1))
+            path.rename(archive / path.parent.name / f"{path.name}.saved")
+            await bridge.sync()
+            assert stage.there("Projects") == [sha(letter(1))]
+            assert stage.there() == [sha(letter(2))]
+            await agree(bridge, stage, "INBOX", "Projects")
