@@ -87,3 +87,15 @@ def test_joined_agenda_has_everything_of_both() -> None:
         LocalNews(files={LISTS: {"a": MARKED, "b": GONE}}),
     )
     assert one.joined(EVERYTHING).is_everything
+
+
+def test_joined_agendas_have_what_both_have() -> None:
+    one = NOTHING.plus(WakeReason.SERVER, INBOX)
+    other = NOTHING.plus(WakeReason.LOCAL, "a")
+    both = one.joined(other)
+    assert both.only == {INBOX, "a"}
+    assert both.reasons == {WakeReason.SERVER, WakeReason.LOCAL}
+    assert both.news == other.news
+    assert one.joined(EVERYTHING).is_everything
+    assert EVERYTHING.joined(one).is_everything
+    assert NOTHING.joined(NOTHING).is_empty
