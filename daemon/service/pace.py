@@ -12,6 +12,7 @@ class Pace:
 
     pass_interval_seconds: float = 60.0  # how old the other mailboxes may get while INBOX is watched
     idle_renew_seconds: float = 300.0  # sync.md 22: whatever was heard
+    settle_seconds: float = 2.0  # four times what Dovecot waits before it tells
     tell_patience_seconds: float = (
         5.0  # what a server has not told by then although it claims to push, it does not tell
     )

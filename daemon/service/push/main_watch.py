@@ -78,7 +78,7 @@ class MainWatch:
         self._inbox_refusal: ServerRefused | None = None
         self._is_difference_followed = False
         self._told_of: frozenset[MailboxName] = frozenset()
-        self._is_told_of_all = self._was_notify_tried = False
+        self._is_told_of_all = self._was_notify_tried = self._has_worked = False
         self._strangers: frozenset[bytes] = frozenset()
         self._followed: dict[bytes, StatusResult] = {}
         self._ranked: frozenset[MailboxName] = frozenset()
@@ -125,6 +125,7 @@ class MainWatch:
 
     def note_full_pass(self, agenda: Agenda, result: PassResult) -> None:
         """A pass over everything is done; what the schedule's found, the server had not told."""
+        self._has_worked = True
         has_arrivals = result.downloaded > 0 or result.removed_here > 0
         if has_arrivals and agenda.reasons == {WakeReason.SCHEDULE} and self._client.has_notify:
             self._silence.suspect()
@@ -132,6 +133,7 @@ class MainWatch:
 
     def note_pass(self, mailboxes: frozenset[MailboxName], result: PassResult) -> None:
         """A pass over these mailboxes is done: what it changed there the server need not tell."""
+        self._has_worked = True
         if not result.is_quiet:
             self._silence.excuse(mailboxes)
 
@@ -204,7 +206,7 @@ class MainWatch:
             return NOTHING
         self._told_of |= frozenset() if selected is None else {selected.name}
         self._is_told_of_all = names <= self._told_of
-        return _agenda_of(news)
+        return news.agenda
 
     async def _look_back(self) -> Agenda:
         """Mailboxes that changed when they were left, which nobody tells; the same numbers are followed once."""
@@ -215,7 +217,7 @@ class MainWatch:
         fresh = {name: told for name, told in numbers.items() if self._followed.get(name) != told}
         self._followed.update(fresh)
         news = read_news(Heard(mailboxes=fresh), kept, known_strangers=numbers, is_opening=True)
-        return _agenda_of(news)
+        return news.agenda
 
     async def _covered(self, mode: WatchMode) -> frozenset[MailboxName]:
         """The mailboxes this line tells of: other people's and public ones are not in NOTIFY's `personal`."""
@@ -267,7 +269,10 @@ class MainWatch:
             is_rung = True
             self._client.wake()
 
-        renew = self._pace.idle_renew_seconds
+        # QUIRK Dovecot 2.3.19, seen 2026-11, tests/benchmarks/latency.py: soon after another change it may oversleep one
+        # until the next command, or half a minute. So the first wait after work is short, and ends with NOOP.
+        is_settling = mode is WatchMode.NOTIFY and self._has_worked
+        renew = self._pace.settle_seconds if is_settling else self._pace.idle_renew_seconds
         self._pulse.expect(renew + self._pace.watch_grace_seconds)
         self._begin_wait(mode, await self._covered(mode))
         began = self._clock.monotonic()
@@ -285,6 +290,10 @@ class MainWatch:
             is_late = (is_rung or lasted >= renew) and lasted >= self._pace.tell_patience_seconds
             return await self._follow_news(mode, is_late=is_late)
         agenda = self._wakes.take()
+        if is_settling and end is IdleEnd.RENEW:
+            self._has_worked = False
+            await self._client.noop()
+            return agenda
         if end is IdleEnd.RENEW or WakeReason.SCHEDULE in agenda.reasons:
             await self._verify(mode, lasted)
         if end is IdleEnd.RENEW:
@@ -304,7 +313,7 @@ class MainWatch:
             self._trust.note_untold(claim, INBOX if selected is None else selected.name)
         elif news.mailboxes or news.is_everything or mode is WatchMode.IDLE:
             self._trust.note_told(claim)
-        agenda = _agenda_of(news).joined(self._wakes.take())
+        agenda = news.agenda.joined(self._wakes.take())
         if mode is WatchMode.NOTIFY and not self._client.has_notify:
             self._trust.withdraw(
                 Claim.NOTIFY,
@@ -387,7 +396,3 @@ class MainWatch:
     def _show_again(self) -> None:
         if self._waiting_on is not None:
             self._show(self._waiting_on)
-
-
-def _agenda_of(news: News) -> Agenda:
-    return Agenda(None if news.is_everything else news.mailboxes, frozenset())

@@ -12,6 +12,7 @@ from daemon.model.ids import MailboxName
 from daemon.model.mailbox import MailboxRecord
 from daemon.net.imap.client import Heard, Selection, StatusResult
 from daemon.net.imap.pushes import key_of
+from daemon.service.wakes import Agenda
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,11 @@ class News:
     is_everything: bool = False
     told_of: frozenset[MailboxName] = frozenset()
     strangers: frozenset[bytes] = frozenset()
+
+    @property
+    def agenda(self) -> Agenda:
+        """The same as what an account is to look at."""
+        return Agenda(None if self.is_everything else self.mailboxes)
 
 
 def by_wire_name(records: Iterable[MailboxRecord]) -> Mapping[bytes, MailboxRecord]:
