@@ -115,3 +115,19 @@ async def test_every_other_attack_ends_in_its_reason_within_the_same_memory(inst
             await eventually(has_come)
             is_large_tree = not reasons.keys().isdisjoint({"mailboxes", "status"})
             assert peak_mib(service.pid) < (MOST_MIB_OF_A_LARGE_TREE if is_large_tree else MOST_MIB)
+
+
+async def test_evil_names_of_mailboxes_stay_below_the_accounts_tree(installation):
+    """Each is served under a name of its own, and nothing is written beside the tree."""
+    installation.accounts.clear()
+    with hostile_server.start("names") as ports:
+        add_hostile(installation, ports)
+        async with installation.running() as service:
+            await service.until_state("idle", account="names")
+            mailboxes = (await service.get("/v1/accounts/names/mailboxes"))["items"]
+    tree = installation.store / "mail"
+    assert [path.name for path in tree.iterdir()] == ["names"]
+    directories = [path for path in (tree / "names").rglob("*") if path.name == "cur"]
+    assert len({one["name"] for one in mailboxes}) == len(mailboxes) == len(directories)
+    assert len(mailboxes) > 20
+    assert not [path for path in installation.store.rglob("*") if "\0" in path.name or "\x1b" in path.name]

@@ -9,6 +9,7 @@ goes on from the corpus under .cache/fuzz-imap, which begins with the transcript
 (test_fuzz_imap.py). A finding is written to .cache/fuzz-imap-findings and its path is told.
 """
 
+import contextlib
 import re
 import sys
 import tracemalloc
@@ -16,19 +17,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+watched: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
+    try:
+        import atheris
+    except ImportError:
+        sys.exit("atheris is not installed: pip install atheris (CPython on Linux)")
+    watched = atheris.instrument_imports(include=["daemon"])
 
-from daemon.model.errors import RemoteProtocolError, TlsFailed  # noqa: E402
-from daemon.model.secret import Secret  # noqa: E402
-from daemon.model.uidset import UidSet  # noqa: E402
-from daemon.wire.imap import commands  # noqa: E402
-from daemon.wire.imap.commands import FetchItem  # noqa: E402
-from daemon.wire.imap.connection import ImapConnection  # noqa: E402
-from daemon.wire.imap.limits import Limits  # noqa: E402
-from daemon.wire.imap.responses import FetchData, LiteralData  # noqa: E402
-from daemon.wire.imap.states import State  # noqa: E402
-from daemon.wire.imap.trace import MOST_LINE_BYTES, Tracer  # noqa: E402
+with watched:
+    from daemon.model.errors import RemoteProtocolError, TlsFailed
+    from daemon.model.secret import Secret
+    from daemon.model.uidset import UidSet
+    from daemon.wire.imap import commands
+    from daemon.wire.imap.commands import FetchItem
+    from daemon.wire.imap.connection import ImapConnection
+    from daemon.wire.imap.limits import Limits
+    from daemon.wire.imap.responses import FetchData, LiteralData
+    from daemon.wire.imap.states import State
+    from daemon.wire.imap.trace import MOST_LINE_BYTES, Tracer
 
 TRANSCRIPTS = ROOT / "tests" / "data" / "transcripts"
 # Small, so that a fuzzer reaches them: each is a branch.
@@ -157,11 +165,6 @@ def log_in_first() -> ImapConnection:
 
 
 def main() -> None:
-    try:
-        import atheris
-    except ImportError:
-        sys.exit("atheris is not installed: pip install atheris (Linux on x86-64 or aarch64, CPython)")
-    atheris.instrument_all()
     corpus = ROOT / ".cache" / "fuzz-imap"
     corpus.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(seeds()):

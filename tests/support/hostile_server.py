@@ -32,6 +32,7 @@ class Attack:
     octets: Octets
     exists: int = 0
     caps: bytes = CAPS
+    tree: bytes = b'* LIST () "/" INBOX\r\n'
 
 
 def again(piece: bytes, first: bytes = b"") -> Octets:
@@ -90,6 +91,14 @@ UNORDERED = b",".join(b"%d" % number for number in range(1_002_000_000, 1_000_00
 
 FALSE_FETCH = b'* %d FETCH (UID %d FLAGS (\\Seen) MODSEQ (%d) RFC822.SIZE %d INTERNALDATE "17-Jul-2019 02:44:25 +0000")\r\n'
 
+EVIL_NAMES = [
+    b'"../../../../etc/passwd"', b'"/etc/passwd"', b'".."', b'"."', b'"a/../../b"', b'"cur"', b'"new/tmp"', b'"~root"', b'"a\\\\b"',
+    b'"mailsyncd-id"', b'"a//b"', b'"a/"', b'"\xff\xfe"', b'"&bad"', b'"&AC8-etc"', b'"a\x01\x1b[2Jb"', b'"inbox"', b'"InBoX/x"',
+    b"{5}\r\na\0b\r\n", b"{40000}\r\n" + b"long/" * 8_000, b'"' + b"L" * 60_000 + b'"', b'"Twin"', b'"twin"', b'"Twin"', b'"T\xc3\xa9"',
+    b'"Te\xcc\x81"', b'""', b'" "', b'"*"', b'"%"',
+]  # fmt: skip
+"""Names that lead elsewhere, break lines, are of no encoding, very long, or the same twice."""
+
 ATTACKS: dict[str, Attack] = {
     "flood": Attack("FETCH", again(b"* 1 XUNKNOWN something\r\n"), exists=3),
     "literal": Attack("BODY", once(b"* 1 FETCH (UID 1 BODY[] {4294967296}\r\n"), exists=1),
@@ -127,6 +136,9 @@ ATTACKS: dict[str, Attack] = {
     "namespaces": Attack("LIST", counted(b"* NAMESPACE ((" + b'"n%d" "/")(' * 500 + b'"x" "/")) NIL NIL\r\n')),
     "status": Attack("LIST", counted(b'* STATUS "%d" (UIDNEXT 1)\r\n')),
     "id": Attack("ID", counted(b"* ID (" + b'"a%d" "bbbbbbbbbbbb" ' * 500 + b")\r\n"), caps=CAPS + b" ID"),
+    "names": Attack(
+        "NEVER", once(), tree=b'* LIST () "/" INBOX\r\n' + b"".join(b'* LIST () "/" %b\r\n' % name for name in EVIL_NAMES)
+    ),
     "inline_literals": Attack("LIST", again(b'* LIST () "/" {60000}\r\n' + b"z" * 60_000 + b"\r\n")),
 }  # fmt: skip
 """Each endless but those that are meant to be waited for."""
@@ -163,7 +175,7 @@ class Conversation:
         caps = self._attack.caps
         self._strike("GREETING")
         self._say(b"* OK [CAPABILITY " + caps + b" AUTH=PLAIN SASL-IR] ready\r\n")
-        while text := self._reader.readline():
+        while text := self._command():
             tag, _, rest = text.strip().partition(b" ")
             command = self._word(rest)
             self._strike(command)
@@ -172,6 +184,14 @@ class Conversation:
                 self._reader.readline()
             code = b"[CAPABILITY " + caps + b"] " if command == "LOGIN" else b""
             self._say(tag + b" OK " + code + b"done\r\n")
+
+    def _command(self) -> bytes:
+        """One command, its literals (LITERAL+ is offered) read in."""
+        text = self._reader.readline()
+        while text.endswith(b"+}\r\n"):
+            size = int(text[text.rindex(b"{") + 1 : -4])
+            text += self._reader.read(size) + self._reader.readline()
+        return text
 
     @staticmethod
     def _word(rest: bytes) -> str:
@@ -185,7 +205,7 @@ class Conversation:
         exists = self._attack.exists
         match command:
             case "LIST":
-                return b'* LIST () "/" INBOX\r\n'
+                return self._attack.tree
             case "SELECT":
                 return (
                     b"* %d EXISTS\r\n* OK [UIDVALIDITY 7] x\r\n* OK [UIDNEXT %d] x\r\n* OK [HIGHESTMODSEQ 9] x\r\n"

@@ -28,6 +28,7 @@ MOST_NAME_BYTES: Final = 8 * 1024 * 1024
 _GONE: Final = frozenset({"\\nonexistent"})
 _MOST_NAMESPACES: Final = 10
 _WILDCARDS: Final = frozenset(b"*%")
+_UNSAYABLE: Final = frozenset(b"\0\r\n")
 _UNSELECTABLE: Final = frozenset({"\\noselect", "\\nonexistent"})
 _ROLES: Final = {role.value.lower(): role for role in SpecialUse}
 
@@ -145,7 +146,7 @@ async def _ask_status(session: Session, listed: _Listed) -> None:
     answers = [
         session.start(commands.status(line.wire_name, items))[1]
         for line in listed.lines.values()
-        if not line.attributes & _UNSELECTABLE
+        if _is_selectable(line)
     ]
     for answer in answers:
         await session.finish(answer)
@@ -165,7 +166,7 @@ def _mailbox(name: MailboxName, line: ListData, listed: _Listed) -> RemoteMailbo
         wire_name=line.wire_name,
         delimiter=line.delimiter,
         special_use=next((_ROLES[one] for one in sorted(line.attributes) if one in _ROLES), None),
-        is_selectable=not line.attributes & _UNSELECTABLE,
+        is_selectable=_is_selectable(line),
         is_subscribed="\\subscribed" in line.attributes or line.wire_name in listed.subscribed,
         uid_validity=numbers.uid_validity if numbers else None,
         uid_next=numbers.uid_next if numbers else None,
@@ -175,6 +176,11 @@ def _mailbox(name: MailboxName, line: ListData, listed: _Listed) -> RemoteMailbo
         has_children=_has_children(line),
         old_wire_name=line.old_name,
     )
+
+
+def _is_selectable(line: ListData) -> bool:
+    """Whether it can be used: a name with NUL, CR or LF, which a literal may hold, can be said in no command of ours."""
+    return not line.attributes & _UNSELECTABLE and not _UNSAYABLE & set(line.wire_name)
 
 
 def _has_children(line: ListData) -> bool | None:

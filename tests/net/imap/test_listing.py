@@ -274,3 +274,20 @@ async def test_names_longer_than_all_names_may_be_are_refused(play, monkeypatch,
     with pytest.raises(RemoteProtocolError) as caught:
         await client.list_mailboxes()
     assert caught.value.reason == "too_many_mailboxes"
+
+
+async def test_name_that_no_command_can_say_is_listed_and_never_used(play):
+    """NUL, CR and LF come in literals; without this the account would stumble over its own command for ever."""
+
+    async def script(part):
+        lines = [b'* LIST () "/" {3}\r\na%bb' % octet for octet in (b"\0", b"\r", b"\n")]
+        await part.answer(b"LIST", *lines, b'* LIST () "/" good')
+        await part.answer(b"LSUB")
+        await part.answer(b"STATUS good", b"* STATUS good (UIDNEXT 4)")
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1")
+    mailboxes = await client.list_mailboxes()
+    assert [one.is_selectable for one in mailboxes] == [False, False, False, True]
+    assert len({one.name for one in mailboxes}) == 4
+    assert mailboxes[3].uid_next == 4
