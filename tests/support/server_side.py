@@ -108,13 +108,20 @@ class ServerSide:
         status, data = self.imap.delete(self.wire(mailbox))
         assert status == "OK", data
 
+    def rename(self, mailbox: str, name: str) -> None:
+        status, data = self.imap.rename(self.wire(mailbox), self.wire(name))
+        assert status == "OK", data
+
     def create(self, mailbox: str) -> None:
         status, data = self.imap.create(self.wire(mailbox))
         assert status == "OK", data
 
+    def has(self, mailbox: str) -> bool:
+        return self.imap.status(self.wire(mailbox), "(MESSAGES)")[0] == "OK"
+
     def ensure(self, mailbox: str) -> None:
         """Create the mailbox unless it is there."""
-        if self.imap.status(self.wire(mailbox), "(MESSAGES)")[0] != "OK":
+        if not self.has(mailbox):
             self.create(mailbox)
 
 
