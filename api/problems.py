@@ -57,6 +57,7 @@ PROBLEMS: Final[Mapping[str, Entry]] = {
     "host_misdirected": Entry(421, "The Host header does not name this service. See [api] hosts."),
     "body_invalid": Entry(422, "A field of the body is unknown, missing or has a value that cannot be used."),
     "request_invalid": Entry(422, "The request is understood and cannot be carried out."),
+    "address_invalid": Entry(422, "This is neither an address nor a host name."),
     "flag_invalid": Entry(422, "A flag is not one that a client can set."),
     "flags_contradict": Entry(422, "A flag cannot be added and removed at once."),
     "flags_empty": Entry(422, "No flag is to be added or removed."),

@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 from pydantic import BaseModel
 
-from api import accounts, events, jobs, messages, operations, raw, reading, schemas, status
+from api import accounts, advice, events, jobs, messages, operations, raw, reading, schemas, status
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -99,6 +99,15 @@ ROUTES: Final[tuple[Route, ...]] = (
             ("resume", accounts.post_resume),
             ("reconnect", accounts.post_reconnect),
         )
+    ),
+    Route(
+        method="POST",
+        path="/v1/advise",
+        handler=advice.post_advise,
+        scope=Scope.CONTROL,
+        answers={200: schemas.AdviceAnswer},
+        body=schemas.AdviceRequest,
+        refuses=("address_invalid", "too_busy"),
     ),
     Route(
         method="GET",

@@ -247,3 +247,37 @@ class EventList(Answer):
 
     items: list[EventItem]
     next: str
+
+
+class AdviceRequest(Body):
+    """What to look at, and what is wanted; null or left out where nobody knows."""
+
+    address: str = Field(min_length=1, max_length=320, pattern=r"^[^\x00-\x20\x7f]+$")
+    several_devices: bool | None = None
+    empty_server: bool | None = None
+    local_deletions: bool | None = None
+    slow_line: bool | None = None
+
+
+class ServerSeen(Answer):
+    """A server that answered."""
+
+    host: str
+    port: int
+    tls: str
+    capabilities: list[str]
+    mechanisms: list[str]
+
+
+class AdviceAnswer(Answer):
+    """`protocol` is null where nothing answers. `config` is a block for the config file. `imap` and `pop3` are null where
+    nothing answers over that protocol.
+    """
+
+    protocol: Literal["imap", "pop3"] | None
+    headline: str
+    reasons: list[str]
+    cautions: list[str]
+    config: str | None
+    imap: ServerSeen | None
+    pop3: ServerSeen | None

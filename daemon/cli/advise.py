@@ -16,7 +16,7 @@ from daemon.cli import exits
 from daemon.cli.options import complain, config_option
 
 if TYPE_CHECKING:
-    from daemon.probe.advice import Advice
+    from daemon.model.advice import Advice
     from daemon.probe.candidates import Candidates
     from daemon.probe.looks import ImapLook, Pop3Look, Silence
 
@@ -63,7 +63,8 @@ def advise(
     """  # noqa: D301 - click reads the backspace
     import asyncio  # noqa: PLC0415
 
-    from daemon.probe import advice as scales  # noqa: PLC0415 - not needed for help
+    from daemon.model.advice import Wants  # noqa: PLC0415 - not needed for help
+    from daemon.probe import advice as scales  # noqa: PLC0415
     from daemon.probe.candidates import candidates_for  # noqa: PLC0415
 
     try:
@@ -72,7 +73,7 @@ def advise(
         complain(str(error))
         sys.exit(exits.USAGE)
     is_asking = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
-    wants = scales.Wants(
+    wants = Wants(
         has_several_devices=_answer(devices, "Do you read this mail on several devices?", is_asking),
         is_server_to_be_emptied=_answer(
             empty, "Shall mail leave the server once it is stored here?", is_asking

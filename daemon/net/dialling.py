@@ -14,7 +14,7 @@ from daemon.model.errors import ConnectionLost, LocalProtocolError
 from daemon.model.settings import Tls
 from daemon.net import foreign, threads
 from daemon.net.deadlines import Timers
-from daemon.net.endpoint import Endpoint, is_loopback
+from daemon.net.endpoint import Endpoint, is_link_local, is_loopback
 
 KEEPALIVE_IDLE_SECONDS: Final = 60
 KEEPALIVE_INTERVAL_SECONDS: Final = 15
@@ -34,6 +34,12 @@ async def dial(endpoint: Endpoint, timers: Timers) -> socket.socket:
         LocalProtocolError: `tls = "none"` and the name leads beyond this machine.
     """
     addresses = await look_up(endpoint.host, endpoint.port, timers)
+    if (
+        endpoint.is_foreign
+    ):  # what was looked up is what is connected to: a name cannot lead elsewhere in between
+        addresses = [one for one in addresses if not is_link_local(one[1][0])]
+        if not addresses:
+            raise ConnectionLost(f"{endpoint.host} is no address that is connected to", reason="unreachable")
     if endpoint.tls is Tls.NONE and not all(is_loopback(where[0]) for _, where in addresses):
         raise LocalProtocolError(
             f"{endpoint.host} is not this machine, so the line must be encrypted",

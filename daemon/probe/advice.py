@@ -4,38 +4,15 @@ Pure. In plain words, for somebody who has never heard of either. POP3 fetches m
 the same. Where only one of the two answers there is nothing to choose, and that is said.
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
+from daemon.model.advice import Advice, Protocol, Wants
 from daemon.model.settings import Tls
 from daemon.probe.looks import ImapLook, Pop3Look, Silence
-
-Protocol = Literal["imap", "pop3"]
 
 _CLEARLY: Final = 4
 _USUALLY: Final = 2
 _SLIGHTLY: Final = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wants:
-    """What a person wants; None where they did not say."""
-
-    has_several_devices: bool | None = None
-    is_server_to_be_emptied: bool | None = None
-    are_deletions_to_stay_local: bool | None = None
-    is_line_slow: bool | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advice:
-    """`protocol` None where nothing answers. `config` is a block for the config file, ready to paste."""
-
-    protocol: Protocol | None
-    headline: str
-    reasons: tuple[str, ...] = ()
-    cautions: tuple[str, ...] = ()
-    config: str | None = None
 
 
 class _Scale:

@@ -3,7 +3,7 @@
 Ports in the order of RFC 8314: implicit TLS first, then STARTTLS; a line in clear is not tried, but on this machine.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from daemon.model.settings import Tls
@@ -38,8 +38,10 @@ class Candidates:
     username: str | None
 
 
-def candidates_for(text: str, *, port: int | None = None) -> Candidates:
+def candidates_for(text: str, *, port: int | None = None, is_foreign: bool = False) -> Candidates:
     """Places for `me@example.org`, or for the host `mail.example.org`; with `port` that one only, over either protocol.
+
+    `is_foreign`: asked by somebody who is not to reach everything that this machine can.
 
     Raises ValueError, with a sentence for a person, for what is neither.
     """
@@ -57,9 +59,11 @@ def candidates_for(text: str, *, port: int | None = None) -> Candidates:
         if known is not None:
             imap_hosts = [known[0]]
             pop3_hosts = [known[1]] if known[1] is not None else []
+    imap = _endpoints(imap_hosts, _IMAP_PORTS, port)
+    pop3 = _endpoints(pop3_hosts, _POP3_PORTS, port)
     return Candidates(
-        imap=_endpoints(imap_hosts, _IMAP_PORTS, port),
-        pop3=_endpoints(pop3_hosts, _POP3_PORTS, port),
+        imap=tuple(replace(one, is_foreign=is_foreign) for one in imap),
+        pop3=tuple(replace(one, is_foreign=is_foreign) for one in pop3),
         username=name if at else None,
     )
 

@@ -18,6 +18,7 @@ from daemon.service.account import AccountRunner
 from daemon.service.bridge import Bridge, Shared
 from daemon.service.control.access import Access
 from daemon.service.control.accounts import AccountsControl
+from daemon.service.control.advice import AdviceControl
 from daemon.service.control.events import EventsControl
 from daemon.service.control.facade import Control
 from daemon.service.control.messages import MessagesControl
@@ -90,6 +91,7 @@ class Service:
                 store=parts.store, trees=parts.trees, runners=runners, clock=parts.clock
             ),
             events=EventsControl(store=parts.store, clock=parts.clock),
+            advice=AdviceControl(clock=parts.clock),
             access=parts.access,
         )
 

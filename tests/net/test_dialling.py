@@ -10,7 +10,7 @@ import pytest
 from daemon.model.errors import ConnectionLost
 from daemon.model.settings import Tls
 from daemon.net import dialling
-from daemon.net.deadlines import Timers
+from daemon.net.deadlines import DEFAULT_TIMERS, Timers
 from daemon.net.endpoint import Endpoint
 
 QUICK = Timers(connect_seconds=0.4, resolve_seconds=0.3, stagger_seconds=0.05)
@@ -193,3 +193,10 @@ async def test_plaintext_needs_every_address_on_this_machine(resolver, found):
     resolver(found)
     with pytest.raises(LocalProtocolError):
         await dialling.dial(endpoint(143, tls=Tls.NONE), QUICK)
+
+
+@pytest.mark.parametrize("host", ["169.254.169.254", "fe80::1", "::ffff:169.254.1.1", "0.0.0.0", "224.0.0.1"])
+async def test_foreign_name_does_not_lead_to_the_link_itself(host):
+    endpoint = Endpoint(host=host, port=993, tls=Tls.IMPLICIT, is_foreign=True)
+    with pytest.raises(ConnectionLost, match="no address that is connected to"):
+        await dialling.dial(endpoint, DEFAULT_TIMERS)

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from daemon.model.advice import Wants
 from daemon.model.settings import Tls
 from daemon.net.endpoint import Endpoint
-from daemon.probe.advice import Wants, advise
+from daemon.probe.advice import advise
 from daemon.probe.looks import Contents, ImapLook, Pop3Look, Silence
 
 IMAP = ImapLook(

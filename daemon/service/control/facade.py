@@ -10,6 +10,7 @@ number waits at most so long, and what is returned says whether it is finished.
 
 from collections.abc import Collection
 
+from daemon.model.advice import Consultation, Wants
 from daemon.model.events import Event, EventName
 from daemon.model.flags import NO_FLAGS, FlagSet
 from daemon.model.ids import EventId
@@ -20,6 +21,7 @@ from daemon.model.service_status import MailboxStatus, ServiceStatus
 from daemon.model.states import AccountStatus
 from daemon.service.control.access import Access
 from daemon.service.control.accounts import AccountsControl
+from daemon.service.control.advice import AdviceControl
 from daemon.service.control.events import EventsControl, EventSubscription
 from daemon.service.control.messages import MessagesControl, RawMessage
 from daemon.service.control.status import StatusControl
@@ -36,12 +38,14 @@ class Control:
         accounts: AccountsControl,
         messages: MessagesControl,
         events: EventsControl,
+        advice: AdviceControl,
         access: Access,
     ) -> None:
         self._status = status
         self._accounts = accounts
         self._messages = messages
         self._events = events
+        self._advice = advice
         self._access = access
 
     # -- status ------------------------------------------------------------------------------------------------
@@ -95,6 +99,12 @@ class Control:
     async def list_mailboxes(self, account: str) -> tuple[MailboxStatus, ...]:
         """The account's mailboxes by name, INBOX first. NotFound(reason=account_unknown)."""
         return await self._accounts.list_mailboxes(account)
+
+    async def consult(self, address: str, wants: Wants) -> Consultation:
+        """Which of the two protocols fits an address or host. InvalidRequest(reason=address_invalid); MailError with
+        reason advice_busy while another one is looked at.
+        """
+        return await self._advice.consult(address, wants)
 
     # -- messages ----------------------------------------------------------------------------------------------
 

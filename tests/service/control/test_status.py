@@ -2,17 +2,26 @@
 
 import pytest
 
+from daemon.demo.mailbox import User
+from daemon.demo.pop3.server import Pop3Server
 from daemon.model.errors import NotFound
 from daemon.model.service_status import ServiceState
 from daemon.model.states import AccountState as S
 
 
+@pytest.fixture
+async def refused(pop3_account):
+    """An account whose password is not accepted."""
+    async with Pop3Server([User("me", "another")]) as server:
+        yield pop3_account.model_copy(update={"port": server.port})
+
+
 async def test_snapshot_adds_up_accounts_in_the_order_of_the_config(
-    open_house, scripted, imap_account, pop3_account
+    open_house, scripted, imap_account, refused
 ) -> None:
-    house = await open_house(imap_account(scripted.port), pop3_account)
+    house = await open_house(imap_account(scripted.port), refused)
     await house.reaches(S.IDLE)
-    await house.reaches(S.ERROR, account=pop3_account.id)
+    await house.reaches(S.AUTH_FAILED, account=refused.id)
     status = house.control.status()
     assert list(status.accounts) == ["work", "old"]
     assert (status.state, status.accounts_ok, status.accounts_error) == (ServiceState.DEGRADED, 1, 1)
@@ -22,10 +31,10 @@ async def test_snapshot_adds_up_accounts_in_the_order_of_the_config(
     assert status.version == "0.0"
 
 
-async def test_health_is_asked_by_account(open_house, scripted, imap_account, pop3_account) -> None:
-    house = await open_house(imap_account(scripted.port), pop3_account)
+async def test_health_is_asked_by_account(open_house, scripted, imap_account, refused) -> None:
+    house = await open_house(imap_account(scripted.port), refused)
     await house.reaches(S.IDLE)
-    await house.reaches(S.ERROR, account=pop3_account.id)
+    await house.reaches(S.AUTH_FAILED, account=refused.id)
     assert house.control.is_account_healthy("work")
     assert not house.control.is_account_healthy("old")
 
