@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from daemon.model.ids import INBOX, MailboxName
 from daemon.model.mailbox import MailboxRecord, RemoteMailbox
-from daemon.sync.look import differs
 from daemon.sync.mailboxes import KnownMailboxes
+from daemon.sync.marks import differs
 from daemon.sync.seen import Seen
 
 

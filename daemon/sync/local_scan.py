@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
-from daemon.model.flags import FlagSet
+from daemon.model.flags import FlagSet, in_spelling_of
 from daemon.model.ids import MailboxName, MaildirName
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.operations import Operation, OperationKind
 from daemon.model.views import BaseState, BaseView, LocalEntry, LocalView
 from daemon.store.maildir.scan import DirStamp
 from daemon.store.maildir.tree import MaildirTree
+from daemon.sync.plan import shown_flags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,22 @@ def absent_names(base: BaseView, listing: Listing) -> frozenset[MaildirName]:
         and entry.maildir_name is not None
         and entry.maildir_name not in listing.entries
     )
+
+
+def is_as_agreed(base: BaseView, listing: Listing) -> bool:
+    """Whether the listing has just the files of base, with the flags of base."""
+    view = view_of(base.mailbox, listing, missing=(), operations=(), ignored=())
+    files = 0
+    for entry in base.entries:
+        if entry.maildir_name is None:
+            continue
+        here = listing.entries.get(entry.maildir_name)
+        if here is None or entry.state is not BaseState.SYNCED:
+            return False
+        if in_spelling_of(shown_flags(here, entry.flags, view), entry.flags) != entry.flags:
+            return False
+        files += 1
+    return files == len(listing.entries)
 
 
 def view_of(

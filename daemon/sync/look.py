@@ -11,7 +11,7 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
-from daemon.model.errors import NotFound, StoreForeign, UidValidityChanged
+from daemon.model.errors import NotFound, StoreError, StoreForeign, UidValidityChanged
 from daemon.model.flags import LETTER_FLAGS, in_spelling_of
 from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId
 from daemon.model.mailbox import MailboxRecord, RemoteMailbox
@@ -23,7 +23,8 @@ from daemon.sync.adoption import Adoption
 from daemon.sync.backups import Review
 from daemon.sync.guard import DIRECTORY_LOST, HeldDeletions, Side
 from daemon.sync.isolation import isolated
-from daemon.sync.local_scan import Listing, LocalScan, absent_names, view_of
+from daemon.sync.local_scan import Listing, LocalScan, absent_names, is_as_agreed, view_of
+from daemon.sync.marks import differs, unmarked, went_back
 from daemon.sync.missing import Proof, prove_missing
 from daemon.sync.plan import appeared_in, plan_mailbox
 from daemon.sync.remote_scan import scan_mailbox, stays_selected
@@ -82,19 +83,36 @@ class Look:
         wished = await self._wished(wishes.pending)
         unsettled = await self._unsettled(records)
         selected = client.selection.wire_name if client.selection is not None else None
-        return [
-            record
-            for name, record in records.items()
-            if name in wished
-            or name in wanted
-            or name in unsettled
-            or self.is_retry_due(name)
-            or name not in remote
-            or not client.has_condstore
-            # Without UNSELECT it is still selected, and its STATUS tells what the session has seen.
-            or record.wire_name == selected
-            or differs(record, remote[name])
-        ]
+        work: list[MailboxRecord] = []
+        for name, record in records.items():
+            if (
+                name in wished
+                or name in wanted
+                or self.is_retry_due(name)
+                or name not in remote
+                or not client.has_condstore
+                # Without UNSELECT it is still selected, and its STATUS tells what the session has seen.
+                or record.wire_name == selected
+                or differs(record, remote[name])
+                or (name in unsettled and not await self._is_at_rest(record))
+            ):
+                work.append(record)
+        return work
+
+    async def _is_at_rest(self, record: MailboxRecord) -> bool:
+        """Whether the files are those that base says, although the directory's stamp is new: as after each start.
+
+        The server has nothing new either: then the mailbox need not be selected, and what it has need not be kept in
+        memory beside that of all others.
+        """
+        try:
+            listing = (await self._scan.list([record]))[record.name]
+        except StoreError:
+            return False  # told when it is looked at
+        if not is_as_agreed(await self._store.base.load(self._account, record.name), listing):
+            return False
+        self._scan.settle(record, listing)
+        return True
 
     async def see(
         self,
@@ -301,7 +319,7 @@ class Look:
         """The remote view, with record and base under its UIDVALIDITY; complete where marks cannot be trusted."""
         is_fresh = not stays_selected(client, record)
         try:
-            remote = await scan_mailbox(client, _unmarked(record) if is_under_review else record, base)
+            remote = await scan_mailbox(client, unmarked(record) if is_under_review else record, base)
         except UidValidityChanged:
             if client.selection is None:
                 raise
@@ -313,13 +331,13 @@ class Look:
         selection = client.selection
         if not is_fresh or selection is None:
             return record, base, remote
-        if _went_back(record.uid_next, selection.uid_next):
+        if went_back(record.uid_next, selection.uid_next):
             # A UID may now belong to another message (faults.md S8): none of those known is believed any more.
             record = await self._rematch.void(record, remote.uid_validity, reason="uid_next_went_back")
             base = await self._store.base.load(self._account, record.name)
             remote = await scan_mailbox(client, record, base)
-        elif _went_back(record.highest_mod_seq, selection.highest_mod_seq) and not is_under_review:
-            remote = await scan_mailbox(client, _unmarked(record), base)
+        elif went_back(record.highest_mod_seq, selection.highest_mod_seq) and not is_under_review:
+            remote = await scan_mailbox(client, unmarked(record), base)
         return record, base, remote
 
     def _note_retries(self, base: BaseView) -> None:
@@ -328,26 +346,6 @@ class Look:
             self._retry_at[base.mailbox] = min(due)
         else:
             self._retry_at.pop(base.mailbox, None)
-
-
-def differs(record: MailboxRecord, listed: RemoteMailbox) -> bool:
-    """Whether the server's word about a mailbox is other than the marks of its last complete scan."""
-    return (
-        not record.is_first_pass_done
-        or record.uid_validity != listed.uid_validity
-        or record.uid_next != listed.uid_next
-        or record.highest_mod_seq != listed.highest_mod_seq
-        or record.message_count != listed.message_count
-    )
-
-
-def _unmarked(record: MailboxRecord) -> MailboxRecord:
-    """The record without the mark that spares a complete comparison."""
-    return replace(record, highest_mod_seq=None)
-
-
-def _went_back(mark: int | None, now: int | None) -> bool:
-    return mark is not None and now is not None and now < mark
 
 
 def _with_flags_of_files(base: BaseView, listing: Listing) -> BaseView:

@@ -11,7 +11,7 @@ from daemon.model.flags import FLAGGED, SEEN
 from daemon.model.ids import new_message_id
 from daemon.model.operations import Operation, OperationKind, OperationState
 from daemon.model.views import BaseState
-from daemon.sync.local_scan import LocalScan, absent_names, view_of
+from daemon.sync.local_scan import LocalScan, absent_names, is_as_agreed, view_of
 from tests.support.bridge import ACCOUNT
 from tests.sync.stage import entries, letter, put
 
@@ -142,3 +142,21 @@ async def test_view_has_wishes_laid_over_the_listing(stage):
         assert view.wished == {seen.message_id: ({SEEN}, {FLAGGED})}
         assert (view.missing, view.ignored) == ({"x"}, {"y"})
         assert view.entries == listing.entries
+
+
+async def test_listing_is_as_agreed_only_with_just_the_files_and_flags_of_base(stage):
+    async with stage.bridge() as bridge:
+        scan, record = await scanner(bridge, stage)
+        base = await bridge.store.base.load(ACCOUNT, record.name)
+
+        async def listing():
+            return (await scan.list([record]))[record.name]
+
+        assert is_as_agreed(base, await listing())
+        path = next(iter((await bridge.files()).values()))
+        flagged = path.rename(path.parent.parent / "cur" / f"{path.name.partition(':')[0]}:2,F")
+        assert not is_as_agreed(base, await listing())
+        flagged.rename(path)
+        assert is_as_agreed(base, await listing())
+        put(bridge, "9.me", letter(9))
+        assert not is_as_agreed(base, await listing())

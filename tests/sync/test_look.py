@@ -104,3 +104,31 @@ async def test_file_moved_where_nobody_can_look_is_neither_moved_nor_missing(tmp
         await bridge.sync()
         assert stage.flags_there("Archive") == {1: {SEEN}}
         await agree(bridge, stage, "INBOX", "Archive")
+
+
+async def test_start_on_an_account_at_rest_selects_nothing(stage):
+    stage.deliver(letter(1), letter(2))
+    stage.deliver(letter(3), mailbox="Archive", flags=[SEEN])
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+    async with stage.bridge() as bridge:
+        sent = len(stage.line.commands)
+        assert (await bridge.run_pass()).is_quiet
+        assert not [command for command in stage.line.commands[sent:] if b"SELECT" in command]
+
+
+@pytest.mark.parametrize("change", ["flag", "remove", "add"])
+async def test_change_made_while_nobody_ran_is_found_at_the_start(stage, change):
+    stage.deliver(letter(1), letter(2))
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+        path = next(one for one in (await bridge.files()).values() if one.read_bytes() == letter(1))
+        if change == "flag":
+            path.rename(path.parent.parent / "cur" / f"{path.name.partition(':')[0]}:2,S")
+        elif change == "remove":
+            path.unlink()
+        else:
+            put(bridge, "9.me", letter(9))
+    async with stage.bridge() as bridge:
+        assert not (await bridge.sync()).is_quiet
+        await agree(bridge, stage)
