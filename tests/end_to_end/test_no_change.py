@@ -11,7 +11,7 @@ NUMBER = re.compile(rb"\d+")
 CHANCE = re.compile(rb" \([\d.+ ]+ secs\)\.|\\(?:Un)?[Mm]arked ?")
 """How long Dovecot took, and what it says of its own cache."""
 
-WAITING = re.compile(rb"DONE|IDLE|Idle|idling")
+WAITING = re.compile(rb"DONE|IDLE|Idle|idling|NOOP")
 """What is said before the pass and after it."""
 
 
