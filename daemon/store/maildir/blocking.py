@@ -178,7 +178,11 @@ class BlockingTree:
     def look_up(self, directory: str, wanted: Mapping[MaildirName, Sought]) -> Lookup:
         with Folder(self.root, directory) as folder:
             identity.check(folder, self._expected)
-            return lookup.look_up(folder, self._map(folder), wanted)
+            keyword_map = self._map(folder)
+            found = lookup.look_up(folder, keyword_map, wanted)
+            if found.unknown_letters and (again := self._map(folder)) is not keyword_map:
+                found = lookup.look_up(folder, again, wanted)
+            return found
 
     def stamp(self, directory: str) -> DirStamp:
         with Folder(self.root, directory) as folder:

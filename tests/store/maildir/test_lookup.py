@@ -72,6 +72,23 @@ async def test_keywords_are_read_by_the_map_of_the_mailbox(garden) -> None:
     assert (found.keywords, found.unknown_letters) == ({"work"}, {"b"})
 
 
+async def test_map_that_grew_while_files_were_looked_up_is_read_again(garden, monkeypatch) -> None:
+    """sync.md 27: another program gives a keyword its letter after the map was read, and before the file was seen."""
+    garden.put("cur/a:2,S")
+    listed = lookup.Folder.names
+
+    def names(folder, *parts):
+        if (garden.root / "cur" / "a:2,S").exists():
+            garden.put("dovecot-keywords", b"0 work\n")
+            (garden.root / "cur" / "a:2,S").rename(garden.root / "cur" / "a:2,Sa")
+        return listed(folder, *parts)
+
+    monkeypatch.setattr(lookup.Folder, "names", names)
+    found = await garden.tree.look_up(".", {"a": Sought()})
+    assert found.entries["a"].flags == {SEEN, "work"}
+    assert (found.keywords, found.unknown_letters) == ({"work"}, frozenset())
+
+
 async def test_link_and_directory_are_no_files(garden) -> None:
     (garden.root / "cur" / "a:2,S").symlink_to("/etc/passwd")
     (garden.root / "cur" / "b:2,S").mkdir()
