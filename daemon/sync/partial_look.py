@@ -19,7 +19,7 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
 from daemon.model.errors import Blast, MailError, StoreForeign
-from daemon.model.flags import LETTER_FLAGS
+from daemon.model.flags import LETTER_FLAGS, in_spelling_of
 from daemon.model.ids import AccountId, MailboxName, MaildirName
 from daemon.model.local_news import FileEvent, LocalNews, NewsOfFiles
 from daemon.model.mailbox import MailboxRecord
@@ -297,4 +297,6 @@ def _is_as_agreed(entry: BaseEntry, found: Lookup) -> bool:
     name = entry.maildir_name
     if name is None or name in found.unknown_letters:
         return False
-    return found.entries[name].flags == entry.flags & (LETTER_FLAGS | found.keywords)
+    shown = found.entries[name].flags
+    agreed = in_spelling_of(entry.flags, shown)
+    return shown == agreed & (LETTER_FLAGS | in_spelling_of(found.keywords, agreed))

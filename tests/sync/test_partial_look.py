@@ -147,6 +147,18 @@ async def test_our_own_delivery_told_by_the_watch_is_nothing_new(stage) -> None:
         assert bridge.listings.taken() == []
 
 
+async def test_our_own_delivery_is_nothing_new_where_the_map_spells_its_keyword_otherwise(stage) -> None:
+    """Keywords compare without case (RFC 5788): the server says `Work`, the letter stands for `work`."""
+    async with settled(stage) as bridge:
+        (bridge.tree.root / "dovecot-keywords").write_text("0 work\n")
+        stage.deliver(letter(20), flags={SEEN, "Work"})
+        await look(bridge)
+        name, path = await file_of(bridge, 20)
+        assert path.name.endswith(":2,Sa")
+        assert (await look(bridge, told(name, ARRIVED, path))).is_quiet
+        assert bridge.listings.taken() == []
+
+
 async def test_without_qresync_counts_tell_that_nothing_is_gone(tmp_path) -> None:
     async with open_stage(tmp_path, without=("QRESYNC",)) as stage, settled(stage) as bridge:
         name, path = await file_of(bridge, 2)
