@@ -35,6 +35,7 @@ class MailboxFacts:
     complete listing. `deleted_by_name` were asked for over the API; of those, `deleted_and_vanished` have no file here
     any more, so that they may have been moved first. `unburied` are removed here by a decision that asks nothing of the
     server. `undecided` were not listed and are not proved to be missing either: nothing is known of them in this pass.
+    `unread` are new files that may be messages which are missing somewhere, and cannot be read to tell.
     """
 
     mailbox: MailboxName
@@ -47,6 +48,7 @@ class MailboxFacts:
     deleted_and_vanished: tuple[BaseEntry, ...] = ()
     unburied: tuple[BaseEntry, ...] = ()
     undecided: tuple[BaseEntry, ...] = ()
+    unread: tuple[LocalEntry, ...] = ()
     gone_on_both: tuple[BaseEntry, ...] = ()
     unmarked: tuple[RemoteEntry, ...] = ()
     flags: tuple[FlagDifference, ...] = ()

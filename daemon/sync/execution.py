@@ -240,7 +240,8 @@ class Execution:
                     is_read_only=one.remote.is_read_only,
                 )
             )
-            if actions.is_empty and actions.mailbox not in touched and not one.facts.local_vanished:
+            is_quiet = actions.is_empty and actions.mailbox not in touched
+            if is_quiet and not one.facts.local_vanished and not one.facts.unread:
                 self._scan.settle(one.record, one.listing)
         await self._store.mailboxes.save(*changed)
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from daemon.model.ids import MailboxName, MessageId, Uid
+from daemon.model.ids import MailboxName, MaildirName, MessageId, Uid
 from daemon.model.views import BaseEntry, LocalEntry, RemoteEntry
 from daemon.sync.actions import MailboxFacts, MoveLocal, message_of
 
@@ -156,6 +156,32 @@ def less_renamed(
         facts,
         gone_on_both=tuple(entry for entry in facts.gone_on_both if entry not in renamed),
         undecided=(*facts.undecided, *renamed),
+    )
+
+
+def less_unread(
+    facts: MailboxFacts,
+    unread: Collection[tuple[MailboxName, MaildirName]],
+    doubtful: Collection[MessageId],
+) -> MailboxFacts:
+    """The facts without what cannot be told apart now: new files that nobody could read, and the missing messages that
+    they may be. Neither is sent, moved or removed.
+    """
+    if not unread:
+        return facts
+    missing = (*facts.local_vanished, *facts.deleted_and_vanished, *facts.gone_on_both)
+    return replace(
+        facts,
+        local_appeared=tuple(
+            entry for entry in facts.local_appeared if (facts.mailbox, entry.maildir_name) not in unread
+        ),
+        unread=tuple(
+            entry for entry in facts.local_appeared if (facts.mailbox, entry.maildir_name) in unread
+        ),
+        local_vanished=_others(facts.local_vanished, doubtful),
+        deleted_and_vanished=_others(facts.deleted_and_vanished, doubtful),
+        gone_on_both=_others(facts.gone_on_both, doubtful),
+        undecided=(*facts.undecided, *(entry for entry in missing if entry.message_id in doubtful)),
     )
 
 

@@ -2,18 +2,32 @@
 
 Programs give a file another unique name when they move it; then size and SHA-256 are the proof (sync.md 9). Only files of
 the size of a missing one are read. Equal octets are matched as multisets: which of them went where makes no difference.
+A file of such a size that cannot be read may be any of the messages that are found nowhere else: both are told.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from daemon.model.ids import MailboxName, MessageId
+from structlog.typing import FilteringBoundLogger
+
+from daemon.model.ids import MailboxName, MaildirName, MessageId
 from daemon.model.message import Message
 from daemon.model.views import LocalEntry
 from daemon.store.maildir.tree import MaildirTree
-from daemon.sync.file_facts import file_facts
+from daemon.sync.file_facts import readable_facts
+from daemon.sync.tally import Tally
 
 Place = tuple[MailboxName, LocalEntry]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strays:
+    """Where files of missing messages are. `unread` could not be read now: each may be one of the `doubtful` messages."""
+
+    places: Mapping[MessageId, Place] = field(default_factory=dict)
+    unread: frozenset[tuple[MailboxName, MaildirName]] = frozenset()
+    doubtful: frozenset[MessageId] = frozenset()
 
 
 async def find_strays(
@@ -21,14 +35,29 @@ async def find_strays(
     directories: Mapping[MailboxName, str],
     missing: Iterable[Message],
     appeared: Mapping[MailboxName, Sequence[LocalEntry]],
-) -> dict[MessageId, Place]:
-    """Where the files of these messages are, among those that `appeared`; the ones that are nowhere are left out."""
+    *,
+    tally: Tally,
+    log: FilteringBoundLogger,
+) -> Strays:
+    """Where the files of these messages are, among those that `appeared`; the ones that are nowhere are left out.
+
+    A file that cannot be read is logged and counted as failed.
+    """
     messages = list(missing)
     sizes = {message.content.file_size for message in messages}
     by_digest: dict[bytes, list[Place]] = defaultdict(list)
+    unread: list[tuple[MailboxName, MaildirName, int]] = []
     for mailbox, entries in appeared.items():
-        for entry, digest in await _digests(tree, directories[mailbox], entries, sizes):
-            by_digest[digest].append((mailbox, entry))
+        alike = await _alike(tree, directories[mailbox], entries, sizes)
+        facts = await readable_facts(
+            tree, directories[mailbox], [entry for entry, _ in alike], tally=tally, log=log
+        )
+        read = {one.entry.maildir_name for one in facts}
+        for one in facts:
+            by_digest[one.content.file_sha256].append((mailbox, one.entry))
+        unread += [
+            (mailbox, entry.maildir_name, size) for entry, size in alike if entry.maildir_name not in read
+        ]
     found: dict[MessageId, Place] = {}
     for message in messages:
         places = by_digest.get(message.content.file_sha256)
@@ -36,19 +65,28 @@ async def find_strays(
             place = next((one for one in places if one[1].maildir_name == message.maildir_name), places[0])
             places.remove(place)
             found[message.id] = place
-    return found
+    unread_sizes = {size for _, _, size in unread}
+    doubtful = {
+        message.id: message.content.file_size
+        for message in messages
+        if message.id not in found and message.content.file_size in unread_sizes
+    }
+    return Strays(
+        places=found,
+        unread=frozenset((mailbox, name) for mailbox, name, size in unread if size in doubtful.values()),
+        doubtful=frozenset(doubtful),
+    )
 
 
-async def _digests(
+async def _alike(
     tree: MaildirTree, directory: str, entries: Sequence[LocalEntry], sizes: Collection[int]
-) -> list[tuple[LocalEntry, bytes]]:
-    """SHA-256 of those files that have one of these sizes."""
+) -> list[tuple[LocalEntry, int]]:
+    """Those files that have one of these sizes, with it."""
     if not entries or not sizes:
         return []
     status = await tree.status_of(directory, entries)
-    alike = [
-        entry
+    return [
+        (entry, status[entry.maildir_name].size)
         for entry in entries
         if entry.maildir_name in status and status[entry.maildir_name].size in sizes
     ]
-    return [(facts.entry, facts.content.file_sha256) for facts in await file_facts(tree, directory, alike)]

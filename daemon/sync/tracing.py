@@ -41,6 +41,7 @@ from daemon.sync.relocations import (
     Whereabouts,
     less_moved,
     less_renamed,
+    less_unread,
     less_waiting,
     pair_by_email_id,
     pair_by_header,
@@ -48,7 +49,7 @@ from daemon.sync.relocations import (
 )
 from daemon.sync.seen import Seen
 from daemon.sync.selecting import select_for_change
-from daemon.sync.strays import Place, find_strays
+from daemon.sync.strays import Place, Strays, find_strays
 from daemon.sync.tally import Tally
 from daemon.sync.wishes import Wishes
 
@@ -140,7 +141,8 @@ class Tracing:
             if self._must_wait(unknown | (behind.keys() & failed)):
                 break
             cleared |= fresh
-        strays = await self._strays(seen)
+        found = await self._strays(seen, tally)
+        strays = found.places
         pairs = await self._pairs(client, seen, strays, tally)
         moves = tuple(
             self._move(lost, came, seen, wishes)
@@ -148,7 +150,12 @@ class Tracing:
             if self._is_to_follow(lost, came, seen, wishes)
         )
         explained = {
-            name: replace(one, facts=less_renamed(less_moved(one.facts, moves), strays))
+            name: replace(
+                one,
+                facts=less_unread(
+                    less_renamed(less_moved(one.facts, moves), strays), found.unread, found.doubtful
+                ),
+            )
             for name, one in seen.items()
         }
         waiting = _ids_of(_vanished(explained)) - cleared
@@ -193,7 +200,7 @@ class Tracing:
         gone = _ids_of(_vanished(seen))
         return frozenset(name for name, ids in alike.items() if not ids <= gone)
 
-    async def _strays(self, seen: Mapping[MailboxName, Seen]) -> Mapping[MessageId, Place]:
+    async def _strays(self, seen: Mapping[MailboxName, Seen], tally: Tally) -> Strays:
         """Where missing files lie under another name; the same name in another mailbox is for the plan to see.
 
         A mailbox under review is left out: a name that a backup brought back is no move.
@@ -204,7 +211,7 @@ class Tracing:
         }
         missing = [entry for one in trusted.values() for entry in _without_file(one.facts)]
         if not appeared or not missing:
-            return {}
+            return Strays()
         new_names = {entry.maildir_name for entries in appeared.values() for entry in entries}
         gone_on_both = _ids_of(
             (name, entry) for name, one in seen.items() for entry in one.facts.gone_on_both
@@ -221,6 +228,8 @@ class Tracing:
                 name: [entry for entry in entries if entry.maildir_name not in paired]
                 for name, entries in appeared.items()
             },
+            tally=tally,
+            log=self._log,
         )
 
     async def _pairs(

@@ -10,6 +10,7 @@ from daemon.sync.relocations import (
     Whereabouts,
     less_moved,
     less_renamed,
+    less_unread,
     less_waiting,
     pair_by_email_id,
     pair_by_header,
@@ -181,3 +182,19 @@ def test_message_gone_there_and_renamed_here_is_undecided_first():
     left = less_renamed(facts, {"m1": (INBOX, file("x")), "m2": (ARCHIVE, file("y"))})
     assert [entry.message_id for entry in left.undecided] == ["m1"]
     assert [entry.message_id for entry in left.gone_on_both] == ["m2"]
+
+
+def test_what_may_be_a_file_that_nobody_could_read_is_undecided():
+    facts = MailboxFacts(
+        mailbox=INBOX,
+        local_vanished=(base(1, message="m1"), base(2, message="m2")),
+        deleted_and_vanished=(base(3, message="m3"),),
+        gone_on_both=(base(4, message="m4"),),
+        local_appeared=(file("x"), file("y")),
+    )
+    left = less_unread(facts, {(INBOX, "x"), (ARCHIVE, "y")}, {"m1", "m3", "m4"})
+    assert (left.local_appeared, left.unread) == ((file("y"),), (file("x"),))
+    assert [entry.message_id for entry in left.local_vanished] == ["m2"]
+    assert not left.deleted_and_vanished
+    assert not left.gone_on_both
+    assert [entry.message_id for entry in left.undecided] == ["m1", "m3", "m4"]

@@ -1,12 +1,30 @@
 """Missing files found again under other names: by their octets alone."""
 
+import asyncio
+
 import pytest
+import structlog
 
 from daemon.model.ids import MailboxName
-from daemon.sync.strays import find_strays
+from daemon.sync import strays
+from daemon.sync.tally import Tally
+from tests.support.bridge import ACCOUNT
 from tests.sync.stage import INBOX, agree, letter, messages, open_stage, put, sha
 
 DIRECTORIES = {INBOX: "."}
+
+
+async def find_strays(tree, directories, missing, appeared):
+    found = await strays.find_strays(
+        tree,
+        directories,
+        missing,
+        appeared,
+        tally=Tally(ACCOUNT, lambda _: None),
+        log=structlog.get_logger(),
+    )
+    assert not found.unread
+    return found.places
 
 
 async def ready(bridge, stage, *octets):
@@ -83,3 +101,58 @@ async def test_file_saved_under_another_name_into_a_new_mailbox_is_moved_there(t
             assert stage.there("Projects") == [sha(letter(1))]
             assert stage.there() == [sha(letter(2))]
             await agree(bridge, stage, "INBOX", "Projects")
+
+
+async def test_unreadable_file_of_the_size_of_a_missing_one_is_told_with_all_that_it_may_be(lowly_stage):
+    stage = lowly_stage
+    longer = letter(4, "of another size")
+    async with stage.bridge() as bridge:
+        known = await ready(bridge, stage, letter(1), letter(2), letter(3), longer)
+        by_subject = {one.content.envelope.subject: one.id for one in known}
+        put(bridge, "x", letter(2), letters="S")
+        put(bridge, "y", longer, letters="S").chmod(0)
+        put(bridge, "z", letter(7), letters="S").chmod(0)
+        tally = Tally(ACCOUNT, lambda _: None)
+        found = await strays.find_strays(
+            bridge.tree,
+            DIRECTORIES,
+            [one for one in known if one.id != by_subject["letter 4"]],
+            {INBOX: await listed(bridge, "x", "y", "z")},
+            tally=tally,
+            log=structlog.get_logger(),
+        )
+        assert found.places.keys() == {by_subject["letter 2"]}
+        assert found.unread == {(INBOX, "z")}
+        assert found.doubtful == {by_subject["letter 1"], by_subject["letter 3"]}
+        assert tally.result.failed == 1
+
+
+async def test_unreadable_file_under_a_new_name_leaves_what_it_may_be_alone_and_stops_nothing_else(
+    lowly_stage,
+):
+    """It may be the missing one: expunged there it would be lost with the file, sent up it would be there twice."""
+    stage = lowly_stage
+    stage.user.create("Work")
+    longer = letter(2, "of another size")
+    async with stage.bridge() as bridge:
+        stage.deliver(letter(1), longer, letter(3))
+        await bridge.sync()
+        work = bridge.tree.root / ".Work" / "cur"
+        for path in (await bridge.files()).values():
+            number = path.read_bytes().split(b"@")[0][-1:].decode()
+            path.rename(work / f"saved.{number}.host:2,S")
+        (work / "saved.3.host:2,S").unlink()
+        (work / "saved.1.host:2,S").chmod(0)
+        stage.deliver(letter(9))
+        for _ in range(2):
+            await bridge.run_pass()
+            assert stage.there() == sorted(sha(one) for one in (letter(1), letter(3), letter(9)))
+            assert stage.there("Work") == [sha(longer)]
+        await asyncio.sleep(0.1)
+        for _ in range(2):
+            await bridge.sync()
+        (work / "saved.1.host:2,S").chmod(0o600)
+        await bridge.sync()
+        assert stage.there() == [sha(letter(9))]
+        assert stage.there("Work") == sorted(sha(one) for one in (letter(1), longer))
+        await agree(bridge, stage, "INBOX", "Work")
