@@ -1,6 +1,7 @@
 """An unprivileged user for tests in which permissions count: root is stopped by none."""
 
 import contextlib
+import encodings.idna  # noqa: F401 - looked up by the first connection, where that user may not read our Python
 import os
 import pwd
 from collections.abc import Iterator
