@@ -2,10 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping
+from typing import Final
 
 from daemon.model.ids import Uid
 from daemon.model.uidset import UidSet
 from daemon.net.imap.client import ImapClient
+
+HEADERS_AT_ONCE: Final = 250  # digested before the next are asked for: a header may have 64 KiB
 
 
 class DigestSink:
@@ -48,4 +51,13 @@ async def wire_digests(client: ImapClient, sizes: Mapping[Uid, int]) -> dict[Uid
             digests[body.uid] = hashlib.sha256(body.octets).digest()
         elif body.uid in sinks and body.sink is not None:
             digests[body.uid] = sinks[body.uid].sha256
+    return digests
+
+
+async def header_digests(client: ImapClient, uids: UidSet) -> dict[Uid, bytes]:
+    """SHA-256 of each message's header block in the selected mailbox; what the server does not answer is left out."""
+    digests: dict[Uid, bytes] = {}
+    for part in uids.chunks(HEADERS_AT_ONCE):
+        for uid, header in (await client.fetch_headers(part)).items():
+            digests[uid] = hashlib.sha256(header).digest()
     return digests

@@ -6,7 +6,6 @@ were once on the server and have none stay in place as `unmatched`, until `sync.
 and go up; messages without a file come down.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,10 +22,10 @@ from daemon.net.imap.client import ImapClient
 from daemon.store.base import Arrival, Binding
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
-from daemon.sync.bodies import wire_digests
+from daemon.sync.bodies import header_digests, wire_digests
 from daemon.sync.file_facts import FileFacts, file_facts
 from daemon.sync.local_scan import Listing
-from daemon.sync.rematch import FileKey, candidates, match_by_header
+from daemon.sync.rematch import FileKey, candidates, leaves_doubt, match_by_header, of_a_size
 from daemon.sync.wishes import Wishes
 
 
@@ -174,13 +173,14 @@ class Rematch:
         self, client: ImapClient, files: Mapping[MaildirName, _File], messages: list[RemoteEntry]
     ) -> Mapping[MaildirName, Uid]:
         keys = [file.key for file in files.values()]
-        certain = candidates(keys, messages)
-        if not certain.needs_header:
-            return certain.pairs
-        headers = await client.fetch_headers(UidSet(certain.needs_header))
-        digests = {uid: hashlib.sha256(header).digest() for uid, header in headers.items()}
-        rest = [key for key in keys if key.maildir_name not in certain.pairs]
-        return {**certain.pairs, **match_by_header(rest, messages, digests)}
+        by_date = candidates(keys, messages)
+        digests = await header_digests(client, UidSet(by_date.needs_header))
+        rest = [key for key in keys if key.maildir_name not in by_date.pairs]
+        pairs = {**by_date.pairs, **match_by_header(rest, messages, digests)}
+        if not leaves_doubt(keys, messages, pairs, by_date.pairs):
+            return pairs
+        digests |= await header_digests(client, UidSet(of_a_size(keys, messages) - digests.keys()))
+        return match_by_header(keys, messages, digests)
 
     async def _bind(
         self,

@@ -10,7 +10,6 @@ message, except into the \\Trash mailbox of an account whose deletions end there
 Decides which pairs there are by `sync.relocations`; what is done about them is `sync.following`.
 """
 
-import hashlib
 from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
@@ -29,6 +28,7 @@ from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.actions import MailboxFacts, MoveLocal, file_of, message_of
 from daemon.sync.behind import behind_in, changed_in
+from daemon.sync.bodies import header_digests
 from daemon.sync.isolation import isolated
 from daemon.sync.local_scan import view_of
 from daemon.sync.mailboxes import KnownMailboxes, MailboxBook
@@ -55,7 +55,6 @@ from daemon.sync.wishes import Wishes
 
 MOST_ROUNDS: Final = 3  # mailboxes that go on changing while they are looked at are left to the next pass
 PATIENCE_SECONDS: Final = 600.0
-HEADERS_AT_ONCE: Final = 250  # digested before the next are asked for: a header may have 64 KiB
 
 
 class LookAt(Protocol):
@@ -253,7 +252,9 @@ class Tracing:
         headers: dict[tuple[MailboxName, Uid], bytes] = {}
         for mailbox, uids in suspects(gone, came).items():
             with isolated(seen[mailbox].record, tally, self._log):
-                headers |= await _header_digests(client, seen[mailbox].record, UidSet(uids))
+                await select_for_change(client, seen[mailbox].record, for_reading=True)
+                digests = await header_digests(client, UidSet(uids))
+                headers |= {(mailbox, uid): digest for uid, digest in digests.items()}
         return [*pairs, *pair_by_header(gone, came, headers)]
 
     async def _gone(self, seen: Mapping[MailboxName, Seen], strays: Mapping[MessageId, Place]) -> list[Gone]:
@@ -350,14 +351,3 @@ def _file_of(entry: BaseEntry, one: Seen, strays: Mapping[MessageId, Place]) -> 
         return Whereabouts(mailbox=one.record.name, entry=here)
     place = strays.get(message_of(entry))
     return None if place is None else Whereabouts(mailbox=place[0], entry=place[1])
-
-
-async def _header_digests(
-    client: ImapClient, record: MailboxRecord, uids: UidSet
-) -> dict[tuple[MailboxName, Uid], bytes]:
-    await select_for_change(client, record, for_reading=True)
-    digests: dict[tuple[MailboxName, Uid], bytes] = {}
-    for part in uids.chunks(HEADERS_AT_ONCE):
-        for uid, header in (await client.fetch_headers(part)).items():
-            digests[record.name, uid] = hashlib.sha256(header).digest()
-    return digests

@@ -2,7 +2,8 @@
 
 import hashlib
 
-from daemon.sync.bodies import DigestSink, wire_digests
+from daemon.model.uidset import UidSet
+from daemon.sync.bodies import HEADERS_AT_ONCE, DigestSink, header_digests, wire_digests
 from tests.sync.stage import letter
 
 
@@ -44,3 +45,15 @@ async def test_sink_keeps_nothing_but_the_digest():
     await sink.end()
     assert sink.sha256 == hashlib.sha256(b"abc").digest()
     assert sink.backlog_bytes == 0
+
+
+async def test_headers_are_digested_part_by_part(stage):
+    count = HEADERS_AT_ONCE + 1
+    async with stage.bridge() as bridge:
+        stage.deliver(*(letter(number) for number in range(count)))
+        client = await bridge.connect()
+        await client.select(b"INBOX")
+        found = await header_digests(client, UidSet(range(1, count + 3)))
+        assert set(found) == set(range(1, count + 1))
+        header = letter(4).partition(b"hello")[0]
+        assert found[5] == hashlib.sha256(header).digest()

@@ -8,6 +8,7 @@ from daemon.model.events import EventName
 from daemon.model.flags import FLAGGED, SEEN
 from daemon.model.operations import OperationKind
 from daemon.model.views import BaseState
+from daemon.sync.rematch import CHANCE
 from daemon.sync.reset import shared_base
 from tests.sync.stage import (
     NOON,
@@ -71,6 +72,35 @@ async def test_other_content_comes_down_and_what_has_no_partner_stays(stage):
         assert len(await bridge.files()) == 5
         assert sum(one.is_unmatched for one in await messages(bridge)) == 2
         assert (await bridge.sync()).is_quiet
+
+
+@pytest.mark.parametrize("count", [1, CHANCE + 20])
+async def test_other_message_of_the_same_size_and_second_is_not_taken_for_the_known_one(stage, count):
+    """As when the names of two mailboxes were exchanged: bound to the file, it would never be fetched."""
+    async with stage.bridge() as bridge:
+        stage.deliver(*(letter(number) for number in range(1001, 1001 + count)))
+        await bridge.sync()
+        await renumber(bridge, stage)
+        stage.box().expunge([1])
+        stage.deliver(letter(2001))
+        if count > CHANCE:  # where nothing at all were left over there would be no doubt
+            stage.box().expunge([2])
+            stage.deliver(letter(2002, "of another size"))
+        await bridge.sync()
+        assert sha(letter(2001)) in await bridge.digests()
+        assert set(stage.there()) < set(await bridge.digests())
+
+
+async def test_many_that_fit_one_to_one_are_found_again_without_their_headers(stage):
+    async with stage.bridge() as bridge:
+        stage.deliver(*(letter(number) for number in range(1001, 1021 + CHANCE)))
+        await bridge.sync()
+        await renumber(bridge, stage)
+        stage.box().expunge([1])
+        result = await bridge.sync()
+        assert (result.downloaded, result.removed_here) == (0, 0)
+        assert stage.line.count(b"BODY.PEEK[HEADER]") == 0
+        assert [entry.state for entry in await entries(bridge)].count(BaseState.UNMATCHED) == 1
 
 
 async def test_equal_messages_are_matched_one_by_one(stage):
