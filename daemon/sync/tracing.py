@@ -29,6 +29,7 @@ from daemon.store.store import Store
 from daemon.sync.actions import MailboxFacts, MoveLocal, file_of, message_of
 from daemon.sync.behind import behind_in, changed_in
 from daemon.sync.bodies import header_digests
+from daemon.sync.carried_letters import with_carried_letters
 from daemon.sync.isolation import isolated
 from daemon.sync.local_scan import view_of
 from daemon.sync.mailboxes import KnownMailboxes, MailboxBook
@@ -140,7 +141,15 @@ class Tracing:
             if self._must_wait(unknown | (behind.keys() & failed)):
                 break
             cleared |= fresh
-        found = await self._strays(seen, tally)
+        seen, found = await with_carried_letters(
+            self._store,
+            self._tree,
+            seen,
+            await self._strays(seen, tally),
+            _missing_in(seen),
+            tally=tally,
+            log=self._log,
+        )
         strays = found.places
         pairs = await self._pairs(client, seen, strays, tally)
         moves = tuple(
@@ -204,11 +213,12 @@ class Tracing:
 
         A mailbox under review is left out: a name that a backup brought back is no move.
         """
-        trusted = {name: one for name, one in seen.items() if not one.is_under_review}
         appeared = {
-            name: one.facts.local_appeared for name, one in trusted.items() if one.facts.local_appeared
+            name: one.facts.local_appeared
+            for name, one in seen.items()
+            if one.facts.local_appeared and not one.is_under_review
         }
-        missing = [entry for one in trusted.values() for entry in _without_file(one.facts)]
+        missing = [entry for _, entry in _missing_in(seen)]
         if not appeared or not missing:
             return Strays()
         new_names = {entry.maildir_name for entries in appeared.values() for entry in entries}
@@ -326,6 +336,14 @@ def _lost(seen: Mapping[MailboxName, Seen]) -> Iterator[tuple[MailboxName, BaseE
     for name, one in seen.items():
         for entry in one.facts.gone_on_both:
             if entry.state is BaseState.SYNCED:
+                yield name, entry
+
+
+def _missing_in(seen: Mapping[MailboxName, Seen]) -> Iterator[tuple[MailboxName, BaseEntry]]:
+    """Those messages of all mailboxes, but of one under review: a name that a backup brought back is no move."""
+    for name, one in seen.items():
+        if not one.is_under_review:
+            for entry in _without_file(one.facts):
                 yield name, entry
 
 

@@ -257,6 +257,27 @@ class BlockingTree:
                 from_folder.sync(*sorted(left))
         return results
 
+    def carry_letters(
+        self, source: str, target: str, moved: Sequence[tuple[LocalEntry, FlagSet]]
+    ) -> list[LocalEntry]:
+        with Folder(self.root, source) as from_folder, Folder(self.root, target) as to_folder:
+            here, there = self._map(from_folder), self._map(to_folder)
+            meant = [flags.carried_flags(entry, shown, here, there) for entry, shown in moved]
+        changed = [
+            dataclasses.replace(entry, flags=flag_set)
+            for (entry, _), flag_set in zip(moved, meant, strict=True)
+            if flag_set is not None
+        ]
+        renamed = iter(self.move(target, changed, target) if changed else ())
+        results = [
+            entry if flag_set is None else next(renamed)
+            for (entry, _), flag_set in zip(moved, meant, strict=True)
+        ]
+        return [
+            result if isinstance(result, LocalEntry) else entry
+            for result, (entry, _) in zip(results, moved, strict=True)
+        ]
+
     def open(self, directory: str, name: MaildirName, path: str | None) -> int:
         with Folder(self.root, directory) as folder:
             return reading.open_file(folder, name, path)

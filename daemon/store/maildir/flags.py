@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from daemon.model.flags import NO_FLAGS, FlagSet
+from daemon.model.flags import LETTER_FLAGS, NO_FLAGS, FlagSet, in_spelling_of
 from daemon.model.ids import MaildirName
 from daemon.model.views import LocalEntry
 from daemon.store.maildir import names, rename, scan
 from daemon.store.maildir.errors import MessageGone, NameTaken, OtherDisk, disk_errors
 from daemon.store.maildir.folder import Folder
-from daemon.store.maildir.keywords import KeywordMap
+from daemon.store.maildir.keywords import KeywordMap, letters_to_flags
 
 MAX_TRIES: Final = 8
 MAX_UNSEEN: Final = (
@@ -49,6 +49,24 @@ FlagResult = LocalEntry | MessageGone | NameTaken | OtherDisk
 def letters_for(flags: FlagSet, keyword_map: KeywordMap) -> str:
     """Info letters of these flags, sorted; a keyword without a letter is left out."""
     return "".join(sorted(set("".join(keyword_map.letters_of(flag) for flag in flags))))
+
+
+def carried_flags(
+    entry: LocalEntry, last_shown: FlagSet, source: KeywordMap, target: KeywordMap
+) -> FlagSet | None:
+    """What the letters of a file mean that a program brought from another mailbox as they were; None where they say so.
+
+    Only if the keywords are still those that the file showed there; with other letters the program speaks of this mailbox.
+    """
+    letters, _ = names.split_info(names.split_file_name(entry.path)[1])
+    by_source, has_unknown = letters_to_flags(letters, source)
+    by_target, is_unexplained = letters_to_flags(letters, target)
+    lettered = {flag.lower() for flag in source.flags}
+    last = {flag.lower() for flag in last_shown - LETTER_FLAGS} & lettered
+    if has_unknown or last != {flag.lower() for flag in by_source - LETTER_FLAGS}:
+        return None
+    is_same = not is_unexplained and in_spelling_of(by_target, by_source) == by_source
+    return None if is_same else by_source
 
 
 def changed_path(path: str, change: FlagChange, keyword_map: KeywordMap) -> str:

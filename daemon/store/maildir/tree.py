@@ -310,6 +310,17 @@ class MaildirTree:
         """
         return await self._pools.run("files", self._blocking.move, source, tuple(entries), target)
 
+    async def carry_letters(
+        self, source: str, target: str, moved: Sequence[tuple[LocalEntry, FlagSet]]
+    ) -> list[LocalEntry]:
+        """These files of `target` with the keywords that their letters meant in `source`, in order.
+
+        A program has moved them from there and kept their letters, which may stand for other keywords here. Each comes
+        with the flags that it showed there; where its letters say others by now, it is left as it is, and so is one that
+        went away meanwhile.
+        """
+        return await self._pools.run("files", self._blocking.carry_letters, source, target, tuple(moved))
+
     # Reading
 
     async def read(self, directory: str, name: MaildirName, path: str | None = None) -> bytes:

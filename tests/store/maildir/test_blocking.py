@@ -5,6 +5,7 @@ import pytest
 from daemon.model.errors import StoreError, StoreForeign
 from daemon.model.flags import SEEN, Flag
 from daemon.model.ids import MaildirName
+from daemon.model.views import LocalEntry
 from daemon.store.maildir.errors import MessageGone, NameTaken
 
 WORK = Flag("Work")
@@ -136,3 +137,27 @@ async def test_file_is_found_in_any_mailbox(garden):
     directory, entry = await garden.tree.find(MaildirName("a"), [".", ".A"])
     assert (directory, entry.path) == (".A", "cur/a:2,S")
     assert await garden.tree.find(MaildirName("b"), [".", ".A"]) is None
+
+
+def carried(name: str, letters: str, flags=frozenset()) -> LocalEntry:
+    return LocalEntry(maildir_name=MaildirName(name), path=f"cur/{name}:2,{letters}", flags=flags)
+
+
+async def test_letters_carried_from_another_mailbox_are_written_anew(garden):
+    """Those that the file showed there; others were set here, and what neither map explains is not guessed."""
+    await garden.tree.ensure(".A")
+    garden.put("dovecot-keywords", b"0 Work\n1 Later\n")
+    garden.put("dovecot-keywords", b"0 Junk\n1 later\n", mailbox=".A")
+    moved = [
+        (carried("kept", "Sa"), frozenset({SEEN, WORK})),
+        (carried("set-here", "Sa"), frozenset({SEEN})),
+        (carried("alike", "Sb"), frozenset({SEEN, Flag("LATER")})),
+        (carried("unknown", "Sz"), frozenset({SEEN, WORK})),
+        (carried("gone", "Sa"), frozenset({WORK})),
+    ]
+    for entry, _ in moved[:-1]:
+        garden.put(entry.path, mailbox=".A")
+    results = await garden.tree.carry_letters(".", ".A", moved)
+    assert results[0] == carried("kept", "Sc", frozenset({SEEN, WORK}))
+    assert results[1:] == [entry for entry, _ in moved[1:]]
+    assert garden.names("cur", ".A") == ["alike:2,Sb", "kept:2,Sc", "set-here:2,Sa", "unknown:2,Sz"]
