@@ -35,7 +35,8 @@ class ServerSide:
 
     def wire(self, mailbox: str) -> str:
         """The name as this server writes it, quoted."""
-        return f'"{modified_utf7(self._there(mailbox))}"'
+        name = modified_utf7(self._there(mailbox)).replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{name}"'
 
     def select(self, mailbox: str = "INBOX") -> None:
         status, data = self.imap.select(self.wire(mailbox))

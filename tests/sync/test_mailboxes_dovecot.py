@@ -21,6 +21,16 @@ NAMES = (
 )  # fmt: skip
 
 
+AWKWARD = {
+    "/": (
+        ".", "..", "../x", "a/../b", "a/./b", ".hidden", "a.b", "~root", "cur", "new/tmp", "back\\slash", "Work", "work",
+        "del\x7f", "tab\there", "esc\x1b[2J",
+    ),
+    ".": ("a/b", "/", "a.b", "~root", "cur", "new.tmp", "Work", "work", "tab\there"),
+}  # fmt: skip
+"""Names that a server with this delimiter can have; Dovecot takes them with its plugin `listescape`."""
+
+
 def keep_as_directories(server, inbox: str) -> None:
     """Have the server keep mailboxes in plain directories, named as they are."""
     server.stop()
@@ -30,6 +40,16 @@ def keep_as_directories(server, inbox: str) -> None:
         config.read_text().replace(where, f"{where}:LAYOUT=fs:INBOX={server.home}/mail/{inbox}")
     )
     server.start()
+
+
+def escaping(factory, delimiter: str):
+    """A server that escapes in its directories what its format cannot name."""
+    server = factory(protocols="imap", extra="protocol imap {\n  mail_plugins = listescape\n}")
+    server.stop()
+    config = server.home / "dovecot.conf"
+    config.write_text(config.read_text().replace("separator = /", f"separator = {delimiter}"))
+    server.start()
+    return server
 
 
 @pytest.fixture(params=["all", "plain"])
@@ -80,6 +100,45 @@ async def test_names_in_any_script_come_with_their_mail(bag, tmp_path, layout):
             record = records[modified_utf7(name)]
             assert await bridge.digests(record.name) == [sha(letter(number))]
         assert (await bridge.run_pass()).is_quiet
+
+
+@LAYOUTS
+@pytest.mark.parametrize("delimiter", AWKWARD)
+async def test_awkward_names_of_a_real_server_are_served_both_ways_within_the_tree(
+    dovecot_factory, tmp_path, layout, delimiter
+):
+    """Dots, slashes within a name, controls, case twins: each has a directory of its own, and none leads out."""
+    names = AWKWARD[delimiter]
+    bag = Mailbag(escaping(dovecot_factory, delimiter), "awkward")
+    with server_side(bag) as server:
+        for number, name in enumerate(names):
+            if name.isprintable():
+                do(server, "create", quoted(name))
+            else:  # Dovecot makes none with controls, and serves what is there
+                directory = bag.server.mailbox_dir(bag.user, name)
+                for part in ("tmp", "new", "cur"):
+                    (directory / part).mkdir(parents=True)
+                bag.server.own(bag.user)
+            status, data = server.imap.append(quoted(name), None, None, letter(number))
+            assert status == "OK", (name, data)
+        async with open_bridge(tmp_path / "store", bag, layout=layout) as bridge:
+            result = await bridge.sync()
+            assert (result.downloaded, result.failed) == (len(names), 0)
+            records = {one.wire_name.decode(): one for one in await bridge.store.mailboxes.list("work")}
+            assert len({one.directory for one in records.values()}) == len(records)
+            for number, name in enumerate(names):
+                record = records[modified_utf7(name)]
+                directory = (bridge.tree.root / record.directory).resolve()
+                assert directory.is_relative_to(bridge.tree.root.resolve()), name
+                assert await bridge.digests(record.name) == [sha(letter(number))]
+                (directory / "cur" / f"{number}.me.host:2,S").write_bytes(letter(100 + number))
+            result = await bridge.sync()
+            assert (result.uploaded, result.failed) == (len(names), 0)
+            for number, name in enumerate(names):
+                server.select(name)
+                assert sorted(server.bodies(name).values()) == sorted([letter(number), letter(100 + number)])
+            assert (await bridge.run_pass()).is_quiet
+            assert {path.name for path in bridge.tree.root.parent.iterdir()} == {bridge.tree.root.name}
 
 
 @LAYOUTS
