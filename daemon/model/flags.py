@@ -62,8 +62,3 @@ def is_valid_flag(text: str) -> bool:
     return 0 < len(text) <= 100 and all(
         " " < char < "\x7f" and char not in _FORBIDDEN_IN_ATOM for char in text
     )
-
-
-def split_keywords(flags: FlagSet) -> tuple[FlagSet, FlagSet]:
-    """Flags with a Maildir letter of their own, and the other keywords."""
-    return flags & LETTER_FLAGS, flags - LETTER_FLAGS

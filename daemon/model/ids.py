@@ -1,11 +1,10 @@
 """Identifiers: what names an account, a mailbox, a message and a place on a server.
 
-A UID means nothing without its mailbox and UIDVALIDITY (RFC 9051 §2.3.1.1); `RemoteRef` is the triple.
+A UID means nothing without its mailbox and UIDVALIDITY (RFC 9051 §2.3.1.1).
 """
 
 import re
 import secrets
-from dataclasses import dataclass
 from typing import Final, NewType
 
 AccountId = NewType("AccountId", str)
@@ -33,15 +32,6 @@ ModSeq = NewType("ModSeq", int)
 INBOX: Final = MailboxName("INBOX")
 ACCOUNT_ID_PATTERN: Final = re.compile(r"[a-z0-9_-]{1,32}\Z")
 _HEX_ID: Final = re.compile(r"[0-9a-f]{32}\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteRef:
-    """Where a message lies on the server."""
-
-    mailbox: MailboxName
-    uid_validity: UidValidity
-    uid: Uid
 
 
 def new_message_id() -> MessageId:

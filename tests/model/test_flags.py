@@ -9,7 +9,6 @@ from daemon.model.flags import (
     in_spelling_of,
     is_valid_flag,
     normalise_flags,
-    split_keywords,
 )
 
 
@@ -23,10 +22,6 @@ def test_spelling_is_made_canonical_and_session_flags_are_dropped():
 
 def test_letters_are_the_six_of_maildir():
     assert "".join(sorted(FLAG_OF_LETTER)) == "DFPRST"
-
-
-def test_keywords_are_told_from_flags_with_a_letter():
-    assert split_keywords(frozenset({SEEN, FORWARDED, "work"})) == ({SEEN, FORWARDED}, {"work"})
 
 
 def test_keywords_take_the_spelling_that_is_known():

@@ -28,7 +28,6 @@ class TmpSink:
         self._file: TmpFile | None = None
         self._meter = content.ContentMeter()
         self._result: StagedFile | None = None
-        self._is_aborted = False
 
     @property
     def backlog_bytes(self) -> int:
@@ -60,7 +59,6 @@ class TmpSink:
 
     def abort(self) -> None:
         """The line was lost. What was written goes when the batch closes, for removing a file may block."""
-        self._is_aborted = True
         self._backlog.clear()
         self._backlog_bytes = 0
 

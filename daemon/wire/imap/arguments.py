@@ -14,7 +14,7 @@ from daemon.model.errors import LocalProtocolError
 from daemon.model.flags import Flag
 from daemon.model.secret import Secret
 
-MAX_QUOTED_BYTES: Final = 1000  # Yahoo cuts command lines at 1,000 bytes; longer strings go as literals
+# Yahoo cuts command lines at 1,000 bytes; longer strings go as literals
 _ASTRING: Final = re.compile(rb"[!#$&'+,\-./0-9:;<=>?@A-Z\[\]^_`a-z|}~]{1,1000}\Z")
 _QUOTABLE: Final = re.compile(rb"[\x20-\x7e]{0,1000}\Z")
 _FLAG: Final = re.compile(r"\\?[^\x00-\x20\x7f-\U0010ffff(){%*\"\\]{1,250}\Z")

@@ -347,13 +347,6 @@ def uid_search(
     return make_command(Kind.UID_SEARCH, Lane.SEARCH, *options, *within, *criteria)
 
 
-def uid_search_header(name: str, value: str) -> Command:
-    """UID SEARCH HEADER name value: a hint where a message went, never proof."""
-    return make_command(
-        Kind.UID_SEARCH, Lane.SEARCH, b"HEADER", astring(name.encode()), astring(value.encode())
-    )
-
-
 def _pattern(pattern: bytes) -> Part:
     refuse_line_breaks(pattern)
     return quoted(pattern) if pattern.isascii() else Literal(pattern)

@@ -59,7 +59,6 @@ class Pop3Connection:
         self._challenged = False
         self._has_answered = False
         self._answering: Sent | None = None
-        self._accepted = ACCEPTED
         self._listing: ListingReader | None = None
         self._gathered = bytearray()
         self._size = 0
