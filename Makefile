@@ -29,7 +29,7 @@ format: $(STAMPS)/dev ## Format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMPS)/dev ## Compare the first download with mbsync (needs isync)
+bench: $(STAMPS)/dev ## Time the first download beside mbsync, and push
 	@.ci/servers
 	@.ci/within $(BIN)/python tests/benchmarks/first_download.py
 	@.ci/within $(BIN)/python tests/benchmarks/latency.py

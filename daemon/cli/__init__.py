@@ -24,7 +24,7 @@ from daemon.cli.verify import verify
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mailsyncd", message="%(prog)s %(version)s")
 def mailsyncd() -> None:
-    """Keeps mail accounts in step with local Maildirs, in both directions."""
+    """Keeps IMAP accounts in step with local Maildirs, both ways, and brings POP3 mail down."""
 
 
 for _command in (run, sync, check, verify, status, advise, demo):

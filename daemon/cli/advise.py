@@ -111,11 +111,13 @@ def shown(
 
 def _seen(look: ImapLook | Pop3Look | Silence) -> str:
     from daemon.cli import words  # noqa: PLC0415
+    from daemon.model.settings import Tls  # noqa: PLC0415
     from daemon.probe.looks import ImapLook, Silence  # noqa: PLC0415
 
     if isinstance(look, Silence):
         return "does not answer"
-    where = f"{look.endpoint.host}:{look.endpoint.port} ({look.endpoint.tls.value})"
+    tls = look.endpoint.tls
+    where = f"{look.endpoint.host}:{look.endpoint.port} ({'in clear' if tls is Tls.NONE else f'TLS, {tls.value}'})"
     ways = ", ".join(sorted(look.mechanisms)) or "user name and password"
     if isinstance(look, ImapLook):
         push = "NOTIFY" if look.has_notify else "IDLE" if look.has_idle else "no push"

@@ -269,8 +269,8 @@ class MainWatch:
             is_rung = True
             self._client.wake()
 
-        # QUIRK Dovecot 2.3.19, seen 2026-11, tests/benchmarks/latency.py: soon after another change it may oversleep one
-        # until the next command, or half a minute. So the first wait after work is short, and ends with NOOP.
+        # QUIRK Dovecot 2.3.19, seen 2026-11, tests/benchmarks/latency.py: with 200 mailboxes some changes were told 20 to 30
+        # seconds late; cause unknown. So the first wait after work is short, and ends with NOOP.
         is_settling = mode is WatchMode.NOTIFY and self._has_worked
         renew = self._pace.settle_seconds if is_settling else self._pace.idle_renew_seconds
         self._pulse.expect(renew + self._pace.watch_grace_seconds)
