@@ -46,7 +46,8 @@ def delete(story: Story, at: int) -> str | None:
 
 def move(story: Story, at: int, to: int, *, keeps_name: bool = True) -> str | None:
     """A file renamed into another mailbox, perhaps under another unique name: then it is another message."""
-    free = [one for one in story.model.takeable(Side.HERE) if not one.has_keyword]
+    is_clear = not story.model.is_a_directory_away()
+    free = [one for one in story.model.takeable(Side.HERE) if is_clear and not one.has_keyword]
     if not keeps_name or not story.model.has_uidplus:  # it goes up again with the flags that its file shows
         free = [one for one in free if not one.is_wished and Side.THERE not in one.flagged]
     if (
@@ -68,6 +69,7 @@ def move(story: Story, at: int, to: int, *, keeps_name: bool = True) -> str | No
     fresh = story.model.add(one.octets, target, one.date, set(one.flags), Side.HERE)
     fresh.flags = {flag for flag in LETTERS if flag in one.flags}
     fresh.stem = stem
+    story.model.has_moved_here = True
     story.model.stir(target)
     return said
 
@@ -187,7 +189,7 @@ def rename_mailbox(story: Story, at: int, to: int) -> str | None:
 
 def remove_mailbox(story: Story, at: int) -> str | None:
     r"""A directory removed whole. Not where what is left of its messages, marked with \\Deleted, keeps the mailbox."""
-    is_free = story.model.rule is not DeleteRule.MARK
+    is_free = story.model.rule is not DeleteRule.MARK and not story.model.has_moved_here
     free = [
         box
         for box in story.model.removable(Side.HERE)

@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("world", choices=WORLDS)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32))
     parser.add_argument("--histories", type=int, default=100)
+    parser.add_argument("--as-it-is", action="store_true", help="do not make a history that fails shorter")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
@@ -31,7 +32,13 @@ def main() -> int:
         entered = open_world(options.world)
         world = runner.run(entered.__aenter__())
         try:
-            lived = live(world, runner, count=options.histories, from_seed=options.seed)
+            lived = live(
+                world,
+                runner,
+                count=options.histories,
+                from_seed=options.seed,
+                is_shrunk=not options.as_it_is,
+            )
         except BaseException:
             print(f"MAILSYNCD_SEED={options.seed}\nagain: {again}")
             raise

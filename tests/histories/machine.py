@@ -244,7 +244,13 @@ async def _prepare(world: World) -> None:
 
 
 def live(
-    world: World, runner: asyncio.Runner, *, count: int, from_seed: int, rules: type[Histories] = Histories
+    world: World,
+    runner: asyncio.Runner,
+    *,
+    count: int,
+    from_seed: int,
+    rules: type[Histories] = Histories,
+    is_shrunk: bool = True,
 ) -> int:
     """How many histories were lived, all well; the first that is not is shrunk, printed and raised."""
     runner.run(_prepare(world))
@@ -264,7 +270,7 @@ def live(
             print_blob=True,
             report_multiple_bugs=False,
             verbosity=Verbosity.normal,
-            phases=(Phase.generate, Phase.shrink),
+            phases=(Phase.generate, Phase.shrink) if is_shrunk else (Phase.generate,),
             suppress_health_check=list(HealthCheck),
         ),
     )

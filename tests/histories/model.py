@@ -84,6 +84,7 @@ class Model:
         self.gone: dict[Side, set[bytes]] = {
             side: set() for side in Side
         }  # octets that a side removed in this round
+        self.has_moved_here = False  # a file went from one mailbox to another in this round
         self.first: set[tuple[str, Box]] = set()  # file names and mailboxes when the round began
         self.count = 0
         self.numbers = 0
@@ -95,6 +96,7 @@ class Model:
     def begin_round(self) -> None:
         """Both sides are equal: nothing is owned, and every flag may be turned again."""
         self.ghosts.clear()
+        self.has_moved_here = False
         for gone in self.gone.values():
             gone.clear()
         self.first = {(one.stem, one.box) for one in self.placed if one.stem is not None}
@@ -255,9 +257,17 @@ class Model:
             )
         ]
 
+    def is_a_directory_away(self) -> bool:
+        """Whether one was renamed or removed here: until that is understood nothing is proved to be missing, and a file
+        that was moved is taken for a new one, the old one for deleted.
+        """
+        return any(box.owner is Side.HERE and not box.is_new for box in (*self.boxes, *self.lost))
+
     def renamable_here(self) -> list[Box]:
         """Directories that are known again by their files, more than half of what they had."""
-        found = []
+        found: list[Box] = []
+        if self.has_moved_here:
+            return found
         for box in self.changeable(Side.HERE):
             had = [one for one in (*self.placed, *self.ghosts) if one.home is box and not one.is_marked]
             left = [one for one in had if one.box is box and one in self.placed]
@@ -312,7 +322,7 @@ class Model:
         self.ghosts = [one for one in self.ghosts if one.box is not box]
         self.boxes.remove(box)
         self.lost.append(box)
-        box.was_emptied = True
+        box.was_emptied, box.owner = True, side
 
     def add(self, octets: bytes, box: Box, date: int, flags: set[Flag], side: Side | None) -> Placed:
         """A message that came into being."""
@@ -331,6 +341,7 @@ class Model:
     def moved(self, one: Placed, target: Box, side: Side) -> None:
         """It is in another mailbox now. Without UIDPLUS what was moved here is marked there and goes up again."""
         one.owner = side
+        self.has_moved_here |= side is Side.HERE
         self.stir(one.box, target)
         source, one.box = one.box, target
         if side is Side.HERE and one.uid is not None and not self.has_uidplus:

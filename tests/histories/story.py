@@ -254,22 +254,27 @@ class Story:
         self.stage.line.rules.clear()
 
     async def _decide(self) -> None:
-        """Approve what was held, which may only be mailboxes that were emptied: two within minutes are (sync.md 13)."""
-        for name, hold in list(self.bridge.engine.held.items()):
-            box = self.model.box_that_was(name)
-            assert box is not None, hold
-            if box in self.model.lost:
+        """Approve what is held, and what is held only once that is done: nothing is proved while a directory is lost."""
+        for _ in range(MOST_TRIES):
+            if not self.bridge.engine.held:
+                return
+            for name, hold in list(self.bridge.engine.held.items()):
+                self._judge(name, hold)
                 await self.bridge.engine.approve(name)
                 self._note(f"approved: {hold.reason} in {name}")
-                continue
-            emptied = Side.THERE if hold.side is guard.Side.HERE else Side.HERE
-            left = self.model.residents(box, emptied)
-            assert not left if self._is_strict else box.was_emptied, f"a false hold: {hold}, {left}"
-            assert "emptied" in hold.reason, hold
-            await self.bridge.engine.approve(name)
-            self._note(f"approved: {hold.reason} in {name}")
-        if self.bridge.engine.held:
             await self._sync()
+        raise AssertionError(f"held whatever is approved: {self.bridge.engine.held}")
+
+    def _judge(self, name: str, hold: guard.HeldDeletions) -> None:
+        """A hold may only be of a mailbox that was removed, or emptied: two within minutes are (sync.md 13)."""
+        box = self.model.box_that_was(name)
+        assert box is not None, hold
+        if box in self.model.lost:
+            return
+        emptied = Side.THERE if hold.side is guard.Side.HERE else Side.HERE
+        left = self.model.residents(box, emptied)
+        assert not left if self._is_strict else box.was_emptied, f"a false hold: {hold}, {left}"
+        assert "emptied" in hold.reason, hold
 
     # What must be so
 
