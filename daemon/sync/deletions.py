@@ -99,7 +99,7 @@ class Deletions:
                 await self._note_refusal(record, part, refusal)
             else:
                 await self._settle(record, part, state)
-                await self._trash.finished()
+                await self._trash.finished(record)
 
     async def remove(self, record: MailboxRecord, actions: Sequence[RemoveLocal]) -> None:
         """Remove files whose messages the server no longer has, or whose removal was decided here."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from daemon.model.errors import ConnectionLost
 from daemon.model.settings import DeleteRule
 from tests.sync.stage import agree, ask, letter, messages, open_stage, sha, sync_through
 
@@ -55,3 +56,44 @@ async def test_note_is_gone_when_the_deletion_is_done(tmp_path):
             await ask(bridge, one.id)
             await bridge.sync()
             assert await bridge.store.facts.get(bridge.settings.id, "trash_copies") is None
+
+
+@pytest.mark.parametrize("other", [letter(2), letter(1)], ids=["other", "equal"])
+@pytest.mark.parametrize("how", ["lose", "cut"])
+async def test_copy_of_another_mailbox_meanwhile_leaves_one_copy_of_each(tmp_path, how, other):
+    """INBOX comes first when the deletion in Archive is repeated: one attempt must not be forgotten for another."""
+    async with open_stage(tmp_path, without=("MOVE",)) as stage:
+        stage.trash()
+        async with stage.bridge(delete=DeleteRule.TRASH) as bridge:
+            stage.deliver(letter(1), letter(5), mailbox="Archive")
+            stage.deliver(other, letter(6))
+            await bridge.sync()
+            for mailbox in ("Archive", "INBOX"):
+                one = next(
+                    one for one in await messages(bridge, mailbox) if one.uid == 1
+                )  # the other stays: nothing is emptied
+                await ask(bridge, one.id)
+                if mailbox == "Archive":
+                    getattr(stage.line, how)(rb"UID COPY")
+                    with pytest.raises(ConnectionLost):
+                        await bridge.run_pass()
+                    bridge.client = None
+            await bridge.sync()
+            assert stage.there("Trash") == sorted([sha(letter(1)), sha(other)])
+            await agree(bridge, stage, "INBOX", "Archive", "Trash")
+
+
+async def test_copy_that_was_removed_from_the_trash_is_made_again(tmp_path):
+    async with open_stage(tmp_path, without=("MOVE",)) as stage:
+        stage.trash()
+        async with stage.bridge(delete=DeleteRule.TRASH) as bridge:
+            stage.deliver(letter(1), letter(5))
+            await bridge.sync()
+            await ask(bridge, next(one.id for one in await messages(bridge) if one.uid == 1))
+            stage.line.cut(rb"UID STORE")
+            with pytest.raises(ConnectionLost):
+                await bridge.run_pass()
+            bridge.client = None
+            stage.box("Trash").expunge([1])
+            await bridge.sync()
+            assert stage.there("Trash") == [sha(letter(1))]
