@@ -103,11 +103,14 @@ def rename(story: Story, at: int) -> str | None:
     free = [
         one
         for one in story.model.takeable(Side.HERE)
-        if not one.is_wished and not story.model.may_seem_moved(one, Side.HERE)
+        if not one.is_wished
+        and not story.model.may_seem_moved(one, Side.HERE)
+        and not story.model.is_a_directory_away()
     ]
     one = pick(free, at)
     if one is None:
         return None
+    story.model.has_moved_here = True
     stem = f"{one.stem.partition('.again')[0]}.again{story.next_number()}"
     story.here.rename(one.box.directory, one.stem, stem)
     one.owner, one.stem = Side.HERE, stem

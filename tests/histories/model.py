@@ -84,7 +84,7 @@ class Model:
         self.gone: dict[Side, set[bytes]] = {
             side: set() for side in Side
         }  # octets that a side removed in this round
-        self.has_moved_here = False  # a file went from one mailbox to another in this round
+        self.has_moved_here = False  # a file got another mailbox or another name in this round
         self.first: set[tuple[str, Box]] = set()  # file names and mailboxes when the round began
         self.count = 0
         self.numbers = 0
@@ -250,6 +250,9 @@ class Model:
             and box.owner is None
             and not (box.is_new or box.is_reset)
             and box.directory is not None
+            and not (
+                side is Side.THERE and any(one.home is box and one.box is not box for one in self.placed)
+            )
             and not any(
                 name is not None and name.startswith(f"{box.name}/")
                 for other in (*self.boxes, *self.lost)

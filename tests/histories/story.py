@@ -256,6 +256,11 @@ class Story:
     async def _decide(self) -> None:
         """Approve what is held, and what is held only once that is done: nothing is proved while a directory is lost."""
         for _ in range(MOST_TRIES):
+            while (
+                self.bridge.engine.held and self._was_disturbed
+            ):  # a directory that went in the middle of the pass
+                self._was_disturbed = False
+                await self._sync()
             if not self.bridge.engine.held:
                 return
             for name, hold in list(self.bridge.engine.held.items()):
