@@ -102,6 +102,8 @@ def is_as_agreed(base: BaseView, listing: Listing) -> bool:
     view = view_of(base.mailbox, listing, missing=(), operations=(), ignored=())
     files = 0
     for entry in base.entries:
+        if entry.state is BaseState.FAILED:
+            return False  # to be asked for again, whatever the tree says
         if entry.maildir_name is None:
             continue
         here = listing.entries.get(entry.maildir_name)

@@ -4,14 +4,17 @@ Only the standard ports are knocked at, and no address of the link itself: a tok
 whatever this machine can reach. No login is made, and one consultation runs at a time.
 """
 
+from __future__ import annotations
+
 import asyncio
+from typing import TYPE_CHECKING
 
 from daemon.model.advice import Consultation, ServerSeen, Wants
 from daemon.model.clock import Clock
 from daemon.model.errors import InvalidRequest, MailError
-from daemon.probe.advice import advise
-from daemon.probe.candidates import candidates_for
-from daemon.probe.looks import ImapLook, Pop3Look, Silence, look_at_imap, look_at_pop3
+
+if TYPE_CHECKING:
+    from daemon.probe.looks import ImapLook, Pop3Look, Silence
 
 
 class AdviceControl:
@@ -28,6 +31,11 @@ class AdviceControl:
             InvalidRequest: reason address_invalid.
             MailError: reason advice_busy: another consultation is running; ask again.
         """
+        # Late: memory that a service needs only when it is asked.
+        from daemon.probe.advice import advise  # noqa: PLC0415
+        from daemon.probe.candidates import candidates_for  # noqa: PLC0415
+        from daemon.probe.looks import look_at_imap, look_at_pop3  # noqa: PLC0415
+
         try:
             candidates = candidates_for(address, is_foreign=True)
         except ValueError as exc:
@@ -50,6 +58,8 @@ class AdviceControl:
 
 
 def _seen(look: ImapLook | Pop3Look | Silence) -> ServerSeen | None:
+    from daemon.probe.looks import Silence  # noqa: PLC0415
+
     if isinstance(look, Silence):
         return None
     return ServerSeen(
