@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from daemon.model.local_news import LocalNews
 from daemon.model.settings import ImapSettings, Pop3Settings
 from tests.support.bridge import open_bridge
 from tests.support.dovecot import PASSWORD
@@ -35,6 +36,26 @@ def _sync(path: str, settings: str) -> None:
     asyncio.run(run())
 
 
+def _look_at_news(path: str, settings: str, news: LocalNews) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+
+    async def run() -> None:
+        async with open_bridge(
+            Path(path), _Login(), settings=ImapSettings.model_validate_json(settings)
+        ) as bridge:
+            scan, listed = bridge.tree.scan, []
+
+            async def noted(directory):
+                listed.append(directory)
+                return await scan(directory)
+
+            bridge.tree.scan = noted
+            await bridge.run_pass(only=set(news.files), news=news)
+            assert not listed, "looked at whole"
+
+    asyncio.run(run())
+
+
 def _poll(path: str, settings: str) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
 
@@ -48,6 +69,15 @@ def _poll(path: str, settings: str) -> None:
 def start_poll(path: Path, settings: Pop3Settings) -> BaseProcess:
     """A child that opens the store and polls the maildrop once; exit code 0 when QUIT was answered."""
     child = _context.Process(target=_poll, args=(str(path), settings.model_dump_json()), daemon=True)
+    child.start()
+    return child
+
+
+def start_look_at_news(path: Path, settings: ImapSettings, news: LocalNews) -> BaseProcess:
+    """A child that opens the store and makes one pass over what was told; exit code 0 if that was enough for it."""
+    child = _context.Process(
+        target=_look_at_news, args=(str(path), settings.model_dump_json(), news), daemon=True
+    )
     child.start()
     return child
 

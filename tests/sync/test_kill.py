@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from daemon.model.ids import MailboxName
+from daemon.model.ids import MailboxName, MaildirName
+from daemon.model.local_news import FileEvent, FileNews, LocalNews
 from daemon.model.settings import Tls
 from tests.support import corpus
 from tests.support.bridge import ACCOUNT, open_bridge, settings_for
-from tests.support.child import start_sync
+from tests.support.child import start_look_at_news, start_sync
 from tests.support.proxy import WireProxy
 from tests.support.server_side import server_side
 
@@ -134,6 +135,77 @@ async def test_kill_while_files_follow_a_move_loses_doubles_and_fetches_nothing(
             assert not [sha for one in proxy.sessions for sha in one.bodies_fetched()]
         if rounds > 4 * KILLS:
             break  # a machine too quick to be caught in the act
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_kill_during_a_pass_over_what_was_told_loses_doubles_and_revives_nothing(mailbag, tmp_path):
+    rng = random.Random(SEED + 3)
+    print(f"MAILSYNCD_SEED={SEED}")
+    kills = rounds = 0
+    while kills < max(KILLS // 4, 1):
+        mailbox = MailboxName(f"Told {rounds}")
+        mailbag.fill(mailbox, corpus.small(150, seed=100 + rounds))
+        store = tmp_path / f"store{rounds}"
+        settings = settings_for(mailbag, mailboxes=(mailbox,))
+        async with open_bridge(store, mailbag, settings=settings) as bridge:
+            await bridge.sync()
+            before = {
+                entry.maildir_name: entry
+                for entry in (await bridge.store.base.load(ACCOUNT, mailbox)).entries
+            }
+            told = changed_here(await bridge.files(mailbox), seed=200 + rounds)
+        with server_side(mailbag) as server:
+            gone = {before[name].uid for name, news in told.items() if news.is_gone}
+            vanishing = sorted(entry.uid for name, entry in before.items() if name not in told)[:20]
+            server.expunge(vanishing, mailbox)
+            server.store(server.uids(mailbox)[-20:], "+", "\\Answered", mailbox)
+            for octets in corpus.small(20, seed=300 + rounds):
+                server.append(octets, mailbox)
+            expected = {uid: octets for uid, octets in server.bodies(mailbox).items() if uid not in gone}
+        child = start_look_at_news(store, settings, LocalNews(files={mailbox: told}))
+        # The first one runs to its end: only what was told is looked at, with nothing killed.
+        if not await ended_within(child, rng.uniform(0.1, 1.0) if rounds else 60.0):
+            child.kill()
+            kills += 1
+        child.join()
+        async with open_bridge(store, mailbag, settings=settings) as bridge:
+            await bridge.sync()
+            assert (await bridge.sync()).is_quiet
+            with server_side(mailbag) as server:
+                there, flags = server.bodies(mailbox), server.flags(mailbox)
+            assert len(there) == len(expected) + 20
+            assert expected.items() <= there.items()
+            assert await bridge.digests(mailbox) == digests_of(there.values()), "lost, twice or come back"
+            after = (await bridge.store.base.load(ACCOUNT, mailbox)).entries
+            assert {entry.uid: entry.flags for entry in after} == flags
+            kept = {entry.maildir_name: entry.message_id for entry in after}
+            assert all(kept.get(name, before[name].message_id) == before[name].message_id for name in before)
+        rounds += 1
+        if rounds > 4 * KILLS:
+            break  # a machine too quick to be caught in the act
+
+
+def changed_here(files: dict[str, Path], *, seed: int) -> dict[MaildirName, FileNews]:
+    """Files unlinked, flagged and added by another program, and what a watch tells of that."""
+    told: dict[MaildirName, FileNews] = {}
+    cur = next(iter(files.values())).parent.parent / "cur"
+    for at, (name, path) in enumerate(sorted(files.items())[:60]):
+        if at % 3 == 0:
+            path.unlink()
+            told[name] = FileNews(FileEvent.UNLINKED, f"{path.parent.name}/{path.name}")
+        else:
+            marked = path.rename(cur / f"{name}:2,FS")
+            told[name] = FileNews(FileEvent.RENAMED, f"cur/{marked.name}")
+    for number, octets in enumerate(corpus.small(20, seed=seed)):
+        fresh = cur / f"{number}.told.host:2,S"
+        fresh.write_bytes(octets)
+        told[MaildirName(f"{number}.told.host")] = FileNews(FileEvent.ARRIVED, f"cur/{fresh.name}")
+    return told
+
+
+def digests_of(bodies) -> list[str]:
+    return sorted(hashlib.sha256(octets).hexdigest() for octets in bodies)
 
 
 async def ended_within(child, seconds: float) -> bool:
