@@ -31,22 +31,22 @@ from daemon.model.passes import PassResult
 from daemon.model.settings import AccountSettings, ImapSettings, Pop3Settings, Settings
 from daemon.net.endpoint import Endpoint
 from daemon.net.imap.client import ImapClient
-from daemon.net.pop3.client import Pop3Client
 from daemon.sd_notify import ServiceManager
 from daemon.service.control.access import TOKEN_FILE_NAME, open_access
 from daemon.service.login import Connect
 from daemon.service.once import show_nothing, sync_once
-from daemon.service.pop3_bridge import Pop3Means
+from daemon.service.pop3_means import Pop3Means
 from daemon.service.quiescence import OnProgress, OpenEngine
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.imap_pass import ImapSync
-from daemon.sync.pop3_pass import Pop3Sync
 
 if TYPE_CHECKING:
     from api.server import Server
+    from daemon.net.pop3.client import Pop3Client
     from daemon.service.control.facade import Control
     from daemon.service.service import Service
+    from daemon.sync.pop3_pass import Pop3Sync
 
 LOCK_WAIT_SECONDS: Final = 30.0  # decision 15: time for a `mailsyncd sync` to finish
 STOP_LIMIT_SECONDS: Final = (
@@ -303,12 +303,16 @@ def _pop3_means(
         *,
         distrust: Collection[str],  # noqa: ARG001 - POP3 has no claims that could prove false
     ) -> Pop3Client:
+        from daemon.net.pop3.client import Pop3Client  # noqa: PLC0415 - see `pop3_means`
+
         endpoint = Endpoint(
             host=settings.host, port=settings.port, tls=settings.tls, ca_file=settings.ca_file
         )
         return await Pop3Client.connect(endpoint, clock=clock, log=log)
 
     def open_engine(settings: Pop3Settings, on_progress: OnProgress) -> Pop3Sync:
+        from daemon.sync.pop3_pass import Pop3Sync  # noqa: PLC0415
+
         return Pop3Sync(
             settings=settings,
             store=store,

@@ -19,7 +19,7 @@ from daemon.service.gate import Gate
 from daemon.service.login import Connect, LineT, Login, ReadPassword
 from daemon.service.login_guard import LoginGuard
 from daemon.service.pace import Pace
-from daemon.service.pop3_bridge import Pop3Means
+from daemon.service.pop3_means import Pop3Means
 from daemon.service.pulse import Pulse
 from daemon.service.quiescence import OnProgress, OpenEngine, run_to_quiescence
 from daemon.store.store import Store

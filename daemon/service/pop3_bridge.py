@@ -1,7 +1,6 @@
 """The POP3 side of an account: its engine, and sessions that come and go."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from daemon.model.ids import MailboxName
 from daemon.model.passes import Progress
@@ -9,21 +8,11 @@ from daemon.model.settings import Pop3Settings
 from daemon.model.states import WatchMode
 from daemon.net.pop3.client import Pop3Client
 from daemon.service.bridge import Shared
-from daemon.service.login import Connect, Login
+from daemon.service.login import Login
+from daemon.service.pop3_means import Pop3Means
 from daemon.service.pop3_session import Pop3Session
-from daemon.service.quiescence import OnProgress
 from daemon.sync.guard import HeldDeletions
 from daemon.sync.pop3_pass import Pop3Sync
-
-OpenPop3Engine = Callable[[Pop3Settings, OnProgress], Pop3Sync]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pop3Means:
-    """How a POP3 account gets a line and an engine."""
-
-    connect: Connect[Pop3Client]
-    open_engine: OpenPop3Engine
 
 
 class Pop3Bridge:

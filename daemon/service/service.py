@@ -29,7 +29,7 @@ from daemon.service.jobs import JobBook
 from daemon.service.login import Connect, ReadPassword
 from daemon.service.outbox import Outbox
 from daemon.service.pace import Pace
-from daemon.service.pop3_bridge import Pop3Bridge, Pop3Means
+from daemon.service.pop3_means import Pop3Means
 from daemon.service.quiescence import OpenEngine
 from daemon.service.runner import Runner
 from daemon.service.schedule import Schedule
@@ -123,6 +123,8 @@ def _runner(
             open_engine=parts.open_engine,
         )
     else:
+        from daemon.service.pop3_bridge import Pop3Bridge  # noqa: PLC0415 - see `pop3_means`
+
         make_bridge = partial(
             Pop3Bridge,
             settings=settings,

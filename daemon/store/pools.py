@@ -52,8 +52,10 @@ class Pools:
                 executor.shutdown(wait=True, cancel_futures=True)
             loop.call_soon_threadsafe(done.set_result, None)
 
-        threading.Thread(target=end_all, name="store-closer").start()
+        closer = threading.Thread(target=end_all, name="store-closer")
+        closer.start()
         await asyncio.shield(done)
+        closer.join()  # it has said its last word and is ending
 
     def _executor(self, name: PoolName) -> ThreadPoolExecutor:
         if self._is_closed:

@@ -17,7 +17,7 @@ from daemon.model.secret import Secret
 from daemon.model.settings import PasswordSource, Pop3Settings, Tls
 from daemon.net.endpoint import Endpoint
 from daemon.net.pop3.client import Pop3Client
-from daemon.service.pop3_bridge import Pop3Means
+from daemon.service.pop3_means import Pop3Means
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.pop3_pass import Pop3Sync

@@ -80,8 +80,6 @@ class NumberLine:
             try:
                 if not self._is_behind:
                     self._add(self._carry.removesuffix(b"\r"))
-                if not self._builder.is_ascending and len(self._builder) > MOST_UNORDERED:
-                    raise RemoteProtocolError(f"{self.word} without any order", reason=self.reason)
             except RemoteProtocolError as exc:
                 self._fault = exc
         if self._fault is not None:
@@ -121,6 +119,9 @@ class NumberLine:
             values.add_uids(self._builder, raw, reason=self.reason)
         else:
             values.add_numbers(self._builder, raw)
+        if not self._builder.is_ascending and len(self._builder) > MOST_UNORDERED:
+            # Told at the line's end; from here on its numbers are not even kept.
+            raise RemoteProtocolError(f"{self.word} without any order", reason=self.reason)
 
     def _keep_rest(self, text: bytes) -> None:
         self._rest += text

@@ -135,3 +135,13 @@ def test_hundred_thousand_numbers_without_order_are_refused():
         with pytest.raises(RemoteProtocolError) as caught:
             read([line])
         assert caught.value.reason == "qresync_malformed"
+
+
+def test_numbers_without_any_order_are_not_even_kept(monkeypatch):
+    monkeypatch.setattr(number_lines, "MOST_UNORDERED", 10)
+    line = NumberLine()
+    line.feed(b"* VANISHED " + b",".join(b"%d" % number for number in range(1000, 100, -2)))
+    assert len(line._builder) <= 10
+    line.feed(b",5\r")
+    with pytest.raises(RemoteProtocolError, match="without any order"):
+        line.end()
