@@ -84,7 +84,11 @@ def advise(
         is_line_slow=_answer(slow, "Is your line slow, or paid by volume?", is_asking),
     )
     imap, pop3 = asyncio.run(_look(candidates, _login(username, password_command)))
-    advice = scales.advise(imap, pop3, wants, username=username or candidates.username)
+    owner = scales.Owner(
+        username=username or candidates.username,
+        password_command=tuple(shlex.split(password_command or "")),
+    )
+    advice = scales.advise(imap, pop3, wants, owner)
     if as_json:
         click.echo(json.dumps(asdict(advice), indent=2))
     else:

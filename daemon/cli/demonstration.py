@@ -97,6 +97,7 @@ def greeting(url: str, token: str, home: Path, messages: int, lines: Sequence[st
         f"  Status  {url}/v1/status",
         f"  Token   {token}",
         f"  Mail    {home / 'store' / 'mail'}",
+        "  Mail is in two accounts: demo, over IMAP, both ways; pop, over POP3, one way: nothing you do reaches its server.",
         "",
         "In another terminal: the newest mail, one of it deleted, and what the mail server has left.",
         "",

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Final, Self
 
 from daemon.demo import letters
-from daemon.demo.imap.server import HOST, ImapServer
+from daemon.demo.imap.server import ImapServer
 from daemon.demo.letters import Letter
+from daemon.demo.listener import HOST
 from daemon.demo.mailbox import Mailbox, User
 from daemon.demo.pop3.server import Pop3Server
 from daemon.model.mailbox import SpecialUse

@@ -4,6 +4,8 @@ Pure. In plain words, for somebody who has never heard of either. POP3 fetches m
 the same. Where only one of the two answers there is nothing to choose, and that is said.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from daemon.model.advice import Advice, Protocol, Wants
@@ -13,6 +15,17 @@ from daemon.probe.looks import ImapLook, Pop3Look, Silence
 _CLEARLY: Final = 4
 _USUALLY: Final = 2
 _SLIGHTLY: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Whose mail it is, for the config block: what is not known is left for them to fill in."""
+
+    username: str | None = None
+    password_command: tuple[str, ...] = ()
+
+
+NOBODY: Final = Owner()
 
 
 class _Scale:
@@ -35,9 +48,7 @@ class _Scale:
         return tuple(self._reasons[side])
 
 
-def advise(
-    imap: ImapLook | Silence, pop3: Pop3Look | Silence, wants: Wants, *, username: str | None = None
-) -> Advice:
+def advise(imap: ImapLook | Silence, pop3: Pop3Look | Silence, wants: Wants, owner: Owner = NOBODY) -> Advice:
     """The protocol that fits, why, what to look out for, and the config for it."""
     if isinstance(imap, Silence) and isinstance(pop3, Silence):
         return Advice(
@@ -50,9 +61,9 @@ def advise(
         )
     if isinstance(pop3, Silence):
         assert isinstance(imap, ImapLook)  # noqa: S101 - for the type checker
-        return _only_imap(imap, wants, username)
+        return _only_imap(imap, wants, owner)
     if isinstance(imap, Silence):
-        return _only_pop3(pop3, wants, username)
+        return _only_pop3(pop3, wants, owner)
     scale = _Scale()
     _weigh_wants(scale, wants)
     _weigh_servers(scale, imap, pop3)
@@ -63,18 +74,18 @@ def advise(
             headline="Use IMAP: your mail stays on the server, and both sides are kept the same.",
             reasons=scale.reasons_for("imap"),
             cautions=(*_cautions_about_imap(imap, wants), *_other_side(scale, "pop3")),
-            config=_imap_config(imap, username),
+            config=_imap_config(imap, owner),
         )
     return Advice(
         protocol="pop3",
         headline="Use POP3: mail is fetched to this machine, and nothing you do here touches the server.",
         reasons=scale.reasons_for("pop3"),
         cautions=(*_cautions_about_pop3(pop3, wants), *_other_side(scale, "imap")),
-        config=_pop3_config(pop3, wants, username),
+        config=_pop3_config(pop3, wants, owner),
     )
 
 
-def _only_imap(imap: ImapLook, wants: Wants, username: str | None) -> Advice:
+def _only_imap(imap: ImapLook, wants: Wants, owner: Owner) -> Advice:
     cautions = list(_cautions_about_imap(imap, wants))
     if wants.are_deletions_to_stay_local:
         cautions.append(
@@ -86,11 +97,11 @@ def _only_imap(imap: ImapLook, wants: Wants, username: str | None) -> Advice:
         headline="Use IMAP: the server offers nothing else.",
         reasons=("POP3 does not answer there.",),
         cautions=tuple(cautions),
-        config=_imap_config(imap, username),
+        config=_imap_config(imap, owner),
     )
 
 
-def _only_pop3(pop3: Pop3Look, wants: Wants, username: str | None) -> Advice:
+def _only_pop3(pop3: Pop3Look, wants: Wants, owner: Owner) -> Advice:
     cautions = list(_cautions_about_pop3(pop3, wants))
     if wants.has_several_devices:
         cautions.append(
@@ -102,7 +113,7 @@ def _only_pop3(pop3: Pop3Look, wants: Wants, username: str | None) -> Advice:
         headline="Use POP3: the server offers nothing else.",
         reasons=("IMAP does not answer there.",),
         cautions=tuple(cautions),
-        config=_pop3_config(pop3, wants, username),
+        config=_pop3_config(pop3, wants, owner),
     )
 
 
@@ -207,23 +218,23 @@ def _expiry(days: int) -> str:
     return "as soon as it was fetched" if days == 0 else f"after {days} days"
 
 
-def _imap_config(imap: ImapLook, username: str | None) -> str:
+def _imap_config(imap: ImapLook, owner: Owner) -> str:
     endpoint = imap.endpoint
-    return _config("imap", endpoint.host, endpoint.port, endpoint.tls, username)
+    return _config("imap", endpoint.host, endpoint.port, endpoint.tls, owner)
 
 
-def _pop3_config(pop3: Pop3Look, wants: Wants, username: str | None) -> str:
+def _pop3_config(pop3: Pop3Look, wants: Wants, owner: Owner) -> str:
     endpoint = pop3.endpoint
     leaves = "false   # removed there once it is stored here" if wants.is_server_to_be_emptied else "true"
     interval = max(300, pop3.login_delay_seconds or 0)
     minutes = -(-interval // 60)
     return (
-        _config("pop3", endpoint.host, endpoint.port, endpoint.tls, username)
+        _config("pop3", endpoint.host, endpoint.port, endpoint.tls, owner)
         + f'\npoll_interval = "{minutes}m"\nleave_on_server = {leaves}'
     )
 
 
-def _config(protocol: Protocol, host: str, port: int, tls: Tls, username: str | None) -> str:
+def _config(protocol: Protocol, host: str, port: int, tls: Tls, owner: Owner) -> str:
     """TOML. Host and user come from outside: quoted, with whatever could end the quotes escaped."""
     return "\n".join(
         (
@@ -232,10 +243,16 @@ def _config(protocol: Protocol, host: str, port: int, tls: Tls, username: str | 
             f"host = {_quoted(host)}",
             f"port = {port}",
             f'tls = "{tls.value}"',
-            f"username = {_quoted(username or 'me@example.org')}",
-            'password_command = ["secret-tool", "lookup", "mail", "me"]   # or password_file = "/path"',
+            f"username = {_quoted(owner.username or 'me@example.org')}",
+            _password(owner.password_command),
         )
     )
+
+
+def _password(command: Sequence[str]) -> str:
+    if command:
+        return f"password_command = [{', '.join(map(_quoted, command))}]"
+    return 'password_command = ["pass", "mail/me"]   # your own; or password_file = "/path"'
 
 
 def _quoted(text: str) -> str:

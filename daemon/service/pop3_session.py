@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import Final
 
 from daemon.model.errors import ConnectionLost, MailError
-from daemon.model.events import EventData, EventName, NewEvent
 from daemon.model.jobs import JobId, JobKind
 from daemon.model.passes import PassResult, Progress
 from daemon.model.settings import Pop3Settings
@@ -20,6 +19,7 @@ from daemon.net.pop3.client import Pop3Client
 from daemon.service.bridge import Shared
 from daemon.service.login import Login
 from daemon.service.states import AccountEvent
+from daemon.service.telling import PassTelling
 from daemon.service.wakes import WakeReason
 from daemon.sync.pop3_pass import Pop3Sync
 
@@ -49,15 +49,19 @@ class Pop3Session:
         self._wakes = shared.wakes
         self._jobs = shared.jobs
         self._pulse = shared.pulse
-        self._announce = shared.announce
         self._clock = shared.clock
         self._pace = shared.pace
-        self._log = shared.log
-        self._client: Pop3Client | None = None
         self._began_at: float | None = None
         self._login_not_before = float("-inf")
-        self._is_told = False
-        self._told_at = 0.0
+        self._telling = PassTelling(
+            account=settings.id,
+            standing=shared.standing,
+            announce=shared.announce,
+            clock=shared.clock,
+            pause_seconds=shared.pace.progress_event_seconds,
+            is_one_way=True,
+            log=shared.log,
+        )
         self.broken_job: JobId | None = None
         """The job whose poll ended this session by an error; the owner ends it when the state is known."""
 
@@ -92,51 +96,35 @@ class Pop3Session:
                 await self._follow()
 
     def note_progress(self, progress: Progress) -> None:
-        """The engine's sign of life; messages to fetch are what makes a poll worth showing."""
+        """The engine's sign of life."""
         self._pulse.beat()
-        if self._client is None or progress.messages_total == 0:
-            return
-        self._standing.apply(AccountEvent.WORK_FOUND)
-        now = self._clock.monotonic()
-        if self._is_told and now - self._told_at < self._pace.progress_event_seconds:
-            return
-        if not self._is_told:
-            self._tell(EventName.SYNC_STARTED, {})
-        self._is_told, self._told_at = True, now
-        self._tell(
-            EventName.SYNC_PROGRESS,
-            {
-                "messages_done": progress.messages_done,
-                "messages_total": progress.messages_total,
-                "bytes_done": progress.bytes_done,
-                "bytes_total": progress.bytes_total,
-            },
-        )
+        self._telling.note_progress(progress)
 
     async def _poll(self) -> None:
         job = self._jobs.begin(self._account, JobKind.SYNC)
         started = self._clock.monotonic()
-        self._is_told = False
+        self._telling.begin()
         try:
             await self._local_watch.ensure()
             result = await self._one_poll()
             await self._local_watch.refresh()
         except MailError as exc:
             self.broken_job = job
-            self._tell(EventName.SYNC_FAILED, {"reason": exc.reason, "detail": str(exc)})
+            self._telling.note_failed(exc)
             raise
         except BaseException:
             self._jobs.fail(job, ConnectionLost("the poll was interrupted", reason="interrupted"))
             raise
+        finally:
+            self._telling.end()
         self._jobs.finish(job, result)
         self._standing.note_sync()
-        self._tell_result(result, self._clock.monotonic() - started)
+        self._telling.note_result(result, self._clock.monotonic() - started)
         self._show()
 
     async def _one_poll(self) -> PassResult:
         await self._wait_for_login_delay()
         client = await self._login.log_in()
-        self._client = client
         try:
             now = self._clock.monotonic()
             self._began_at = now if self._began_at is None else self._began_at
@@ -151,7 +139,6 @@ class Pop3Session:
             )
             return await self._engine.run_pass(client)
         finally:
-            self._client = None
             client.abort()  # after QUIT there is nothing left to drop
 
     async def _wait_for_login_delay(self) -> None:
@@ -163,10 +150,14 @@ class Pop3Session:
     async def _follow(self) -> None:
         """Bring into the index what happened in the tree."""
         self._pulse.expect(self._pace.pass_silence_seconds)
-        result = await self._engine.follow_tree()
+        self._telling.begin()
+        try:
+            result = await self._engine.follow_tree()
+        finally:
+            self._telling.end()
         if not result.is_quiet:
             await self._local_watch.refresh()
-        self._tell_result(result, 0.0)
+        self._telling.note_result(result, 0.0)
 
     async def _wait(self) -> frozenset[WakeReason]:
         """Why to look next; a schedule that fell silent is made up for after twice its time."""
@@ -193,20 +184,3 @@ class Pop3Session:
         self._standing.apply(
             AccountEvent.POLLING, reason=reason, detail=detail, remedy=remedy, retry_at=self._next_poll_at()
         )
-
-    def _tell_result(self, result: PassResult, seconds: float) -> None:
-        if result.is_quiet and not self._is_told:
-            return
-        counts = {
-            "downloaded": result.downloaded,
-            "flags_changed": result.flags_changed,
-            "removed_here": result.removed_here,
-            "expunged_there": result.expunged_there,
-            "moved": result.moved,
-            "failed": result.failed,
-        }
-        self._tell(EventName.SYNC_FINISHED, counts)
-        self._log.info("account.synced", duration_ms=round(seconds * 1000), **counts)
-
-    def _tell(self, name: EventName, data: EventData) -> None:
-        self._announce(NewEvent(name=name, account=self._account, data=data))

@@ -12,9 +12,8 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
 from daemon.model.errors import ConnectionLost, MailError
-from daemon.model.events import EventData, EventName, NewEvent
 from daemon.model.jobs import JobId, JobKind
-from daemon.model.passes import PassResult, Progress
+from daemon.model.passes import Progress
 from daemon.model.settings import ImapSettings
 from daemon.model.states import WatchMode
 from daemon.net.imap.client import ImapClient
@@ -28,6 +27,7 @@ from daemon.service.push.main_watch import MainWatch
 from daemon.service.quiescence import run_to_quiescence
 from daemon.service.standing import Announce, Standing
 from daemon.service.states import AccountEvent
+from daemon.service.telling import PassTelling
 from daemon.service.wakes import EVERYTHING, Agenda, Wakes
 from daemon.sync.imap_pass import ImapSync
 
@@ -61,16 +61,20 @@ class ImapSession:
         self._wakes = wakes
         self._jobs = jobs
         self._pulse = pulse
-        self._announce = announce
         self._clock = clock
         self._pace = pace
-        self._log = log
         self._client: ImapClient | None = None
         self._logged_in_at: float | None = None
         self._watch: MainWatch | None = None
-        self._is_working = False
-        self._is_told = False
-        self._told_at = 0.0
+        self._telling = PassTelling(
+            account=settings.id,
+            standing=standing,
+            announce=announce,
+            clock=clock,
+            pause_seconds=pace.progress_event_seconds,
+            is_one_way=False,
+            log=log,
+        )
         self.broken_job: JobId | None = None
         """The job whose pass ended this session by an error; the owner ends it when the state is known."""
 
@@ -118,26 +122,9 @@ class ImapSession:
                 await asyncio.gather(client.logout(), lines.close())
 
     def note_progress(self, progress: Progress) -> None:
-        """The engine's sign of life; work to do is what makes a pass worth showing."""
+        """The engine's sign of life."""
         self._pulse.beat()
-        if not self._is_working or progress.messages_total == 0:
-            return
-        self._standing.apply(AccountEvent.WORK_FOUND)
-        now = self._clock.monotonic()
-        if self._is_told and now - self._told_at < self._pace.progress_event_seconds:
-            return
-        if not self._is_told:
-            self._tell(EventName.SYNC_STARTED, {})
-        self._is_told, self._told_at = True, now
-        self._tell(
-            EventName.SYNC_PROGRESS,
-            {
-                "messages_done": progress.messages_done,
-                "messages_total": progress.messages_total,
-                "bytes_done": progress.bytes_done,
-                "bytes_total": progress.bytes_total,
-            },
-        )
+        self._telling.note_progress(progress)
 
     async def _follow(self, client: ImapClient, watch: MainWatch) -> None:
         agenda = EVERYTHING
@@ -154,7 +141,7 @@ class ImapSession:
         job = self._jobs.begin(self._account, JobKind.SYNC) if agenda.is_everything else None
         started = self._clock.monotonic()
         self._pulse.expect(self._pace.pass_silence_seconds, _bytes_of(client))
-        self._is_working, self._is_told = True, False
+        self._telling.begin()
         try:
             if agenda.is_distrustful:
                 self._engine.note_local_change()
@@ -173,38 +160,19 @@ class ImapSession:
                 watch.note_pass(agenda.only, result)
         except MailError as exc:
             self.broken_job = job
-            self._tell(EventName.SYNC_FAILED, {"reason": exc.reason, "detail": str(exc)})
+            self._telling.note_failed(exc)
             raise
         except BaseException:
             self._jobs.fail(job, ConnectionLost("the pass was interrupted", reason="interrupted"))
             raise
         finally:
-            self._is_working = False
+            self._telling.end()
         self._jobs.finish(job, result)
         if not result.is_quiet:
             watch.note_found()
         self._push.in_step.note_pass(agenda.only, started)
         self._standing.note_sync()
-        self._tell_result(result, self._clock.monotonic() - started)
-
-    def _tell_result(self, result: PassResult, seconds: float) -> None:
-        if result.is_quiet and not self._is_told:
-            return
-        counts = {
-            "downloaded": result.downloaded,
-            "uploaded": result.uploaded,
-            "flags_changed": result.flags_changed,
-            "removed_here": result.removed_here,
-            "expunged_there": result.expunged_there,
-            "moved": result.moved,
-            "failed": result.failed,
-            "held": result.held,
-        }
-        self._tell(EventName.SYNC_FINISHED, counts)
-        self._log.info("account.synced", duration_ms=round(seconds * 1000), **counts)
-
-    def _tell(self, name: EventName, data: EventData) -> None:
-        self._announce(NewEvent(name=name, account=self._account, data=data))
+        self._telling.note_result(result, self._clock.monotonic() - started)
 
     # -- watching ----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import pytest
 from daemon.model.advice import Wants
 from daemon.model.settings import Tls
 from daemon.net.endpoint import Endpoint
-from daemon.probe.advice import advise
+from daemon.probe.advice import Owner, advise
 from daemon.probe.looks import Contents, ImapLook, Pop3Look, Silence
 
 IMAP = ImapLook(
@@ -79,7 +79,7 @@ def test_where_none_answers_each_place_tried_is_told_with_its_reason():
 
 def test_config_is_toml_whatever_the_names_hold():
     odd = replace(POP3, endpoint=replace(POP3.endpoint, host='a"b\\c'), login_delay_seconds=900)
-    advice = advise(NOBODY, odd, Wants(is_server_to_be_emptied=True), username='me"\n@x')
+    advice = advise(NOBODY, odd, Wants(is_server_to_be_emptied=True), Owner(username='me"\n@x'))
     block = tomllib.loads(advice.config)["accounts"]["mail"]
     assert (block["host"], block["username"]) == ('a"b\\c', 'me"@x')
     assert (block["leave_on_server"], block["poll_interval"]) == (False, "15m")
@@ -94,3 +94,9 @@ def test_mail_that_the_server_removes_by_itself_is_told():
 def test_many_mailboxes_speak_for_imap():
     there = replace(IMAP, contents=Contents(mailboxes=12, messages=3, octets=None))
     assert any("12 mailboxes" in reason for reason in advise(there, POP3, Wants()).reasons)
+
+
+def test_password_command_that_was_given_is_in_the_config():
+    owner = Owner(username="me", password_command=("pass", 'show "mail"'))
+    block = tomllib.loads(advise(IMAP, NOBODY, Wants(), owner).config)["accounts"]["mail"]
+    assert block["password_command"] == ["pass", 'show "mail"']

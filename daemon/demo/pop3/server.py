@@ -1,16 +1,12 @@
-"""The listener: a loopback port, and one task for each client. In clear, which loopback allows."""
+"""POP3 over the INBOX of a few users, on a loopback port."""
 
 import asyncio
-import contextlib
 from collections.abc import Iterable, Sequence
-from typing import Final, Self
 
+from daemon.demo.listener import Listener
 from daemon.demo.mailbox import User
 from daemon.demo.pop3.maildrop import Show, show_truth
 from daemon.demo.pop3.session import CAPABILITIES, LINE_BYTES, Intervene, Session
-
-HOST: Final = "127.0.0.1"
-MOST_CLIENTS: Final = 64
 
 
 def leave_be(_line: bytes) -> bytes | None:
@@ -18,7 +14,7 @@ def leave_be(_line: bytes) -> bytes | None:
     return None
 
 
-class Pop3Server:
+class Pop3Server(Listener):
     """`async with Pop3Server(users) as server`: POP3 on `server.port` for these users' INBOX.
 
     Args:
@@ -36,39 +32,14 @@ class Pop3Server:
         show: Show = show_truth,
         intervene: Intervene = leave_be,
     ) -> None:
+        super().__init__("pop3", self._answer, line_bytes=LINE_BYTES)
         self._users = users
         self._capabilities = CAPABILITIES.difference(without)
         self.show = show
         self.intervene = intervene
         self._locked: set[str] = set()
-        self._clients: set[asyncio.Task[None]] = set()
-        self._listener: asyncio.Server | None = None
-        self.port = 0
 
-    async def __aenter__(self) -> Self:
-        self._listener = await asyncio.start_server(self._greet, HOST, self.port, limit=LINE_BYTES)
-        self.port = self._listener.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Stop listening and drop every client; the mail stays, and so does the port for another start."""
-        if self._listener is not None:
-            self._listener.close()
-        clients = list(self._clients)
-        for client in clients:
-            client.cancel()
-        await asyncio.gather(*clients, return_exceptions=True)
-
-    def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Give the client a task of our own: asyncio's complains of each that is cancelled (CPython before 3.12)."""
-        if len(self._clients) >= MOST_CLIENTS:
-            writer.transport.abort()
-            return
-        client = asyncio.get_running_loop().create_task(self._serve(reader, writer), name="demo:pop3-client")
-        self._clients.add(client)
-        client.add_done_callback(self._clients.discard)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         session = Session(
             reader,
             writer,
@@ -78,13 +49,4 @@ class Pop3Server:
             intervene=self.intervene,
             locked=self._locked,
         )
-        try:
-            await session.run()
-            with contextlib.suppress(OSError):
-                await writer.drain()
-            writer.close()
-        except OSError:
-            return  # the client is gone
-        finally:
-            if not writer.is_closing():
-                writer.transport.abort()
+        await session.run()

@@ -32,7 +32,7 @@ class AdviceControl:
             MailError: reason advice_busy: another consultation is running; ask again.
         """
         # Late: memory that a service needs only when it is asked.
-        from daemon.probe.advice import advise  # noqa: PLC0415
+        from daemon.probe.advice import Owner, advise  # noqa: PLC0415
         from daemon.probe.candidates import candidates_for  # noqa: PLC0415
         from daemon.probe.looks import look_at_imap, look_at_pop3  # noqa: PLC0415
 
@@ -51,7 +51,7 @@ class AdviceControl:
         finally:
             self._is_looking = False
         return Consultation(
-            advice=advise(imap, pop3, wants, username=candidates.username),
+            advice=advise(imap, pop3, wants, Owner(username=candidates.username)),
             imap=_seen(imap),
             pop3=_seen(pop3),
         )

@@ -5,7 +5,7 @@ import imaplib
 
 import pytest
 
-from daemon.demo.imap import server as server_module
+from daemon.demo import listener
 from daemon.demo.imap.server import ImapServer
 from daemon.model.clock import SystemClock
 from daemon.model.ids import INBOX, MailboxName
@@ -94,7 +94,7 @@ async def test_dropped_client_hears_no_more(talk, server):
 
 
 async def test_clients_beyond_the_limit_are_not_served(connect, server, monkeypatch):
-    monkeypatch.setattr(server_module, "MOST_CLIENTS", 1)
+    monkeypatch.setattr(listener, "MOST_CLIENTS", 1)
     await connect(server=server)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
