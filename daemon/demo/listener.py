@@ -38,8 +38,14 @@ class Listener:
 
     async def __aexit__(self, *_: object) -> None:
         """Stop listening and drop every client; the port is kept for another start."""
-        if self._listener is not None:
-            self._listener.close()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            # asyncio forgets a connection that it has accepted but not yet begun to serve when its server closes, and
+            # the client would wait for ever (CPython 3.11): accept no more, and let what was accepted begin.
+            for sock in listener.sockets:
+                asyncio.get_running_loop().remove_reader(sock)
+            await asyncio.sleep(0)
+            listener.close()
         await self.drop_clients()
 
     @property
@@ -55,7 +61,8 @@ class Listener:
 
     def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Give the client a task of our own: asyncio's complains of each that is cancelled (CPython before 3.12)."""
-        if len(self._clients) >= MOST_CLIENTS:
+        is_closed = self._listener is None  # accepted before, told of after it
+        if is_closed or len(self._clients) >= MOST_CLIENTS:
             writer.transport.abort()
             return
         client = asyncio.get_running_loop().create_task(
@@ -63,6 +70,7 @@ class Listener:
         )
         self._clients.add(client)
         client.add_done_callback(self._clients.discard)
+        client.add_done_callback(lambda _: _drop(writer))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -72,6 +80,11 @@ class Listener:
             writer.close()
         except OSError:
             return  # the client is gone
-        finally:
-            if not writer.is_closing():
-                writer.transport.abort()
+
+
+def _drop(writer: asyncio.StreamWriter) -> None:
+    """End the connection, unless it is ending in good order. Called from outside of the client's task: one that is
+    cancelled before its first step runs nothing of its own.
+    """
+    if not writer.is_closing():
+        writer.transport.abort()

@@ -1,6 +1,8 @@
 """What the demo's servers share: a port, and a task for each client."""
 
 import asyncio
+import contextlib
+import socket
 
 import pytest
 
@@ -33,6 +35,20 @@ async def test_each_client_is_served_and_the_port_is_kept_for_another_start():
         assert server.port == port
     for _, writer in pairs:
         writer.close()
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_client_that_comes_just_before_the_end_is_dropped_too(steps):
+    async with Listener("echo", echo, line_bytes=1000) as server:
+        client = socket.create_connection(("127.0.0.1", server.port))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+    with client:
+        client.setblocking(False)
+        with contextlib.suppress(ConnectionResetError):
+            async with asyncio.timeout(5):
+                assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+    assert server.client_count == 0
 
 
 async def test_one_client_too_many_is_turned_away(monkeypatch):
