@@ -164,9 +164,11 @@ class WatchLines:
             await self._refuse(exc, self.count)
         else:
             self._budget.note_opened(self.count + 1)
-            name = f"line:{record.name}"
-            self._lines[record.name] = asyncio.create_task(self._run_line(client, record), name=name)
-            self._lines[record.name].add_done_callback(lambda _: self._changed.set())
+            line = asyncio.create_task(self._run_line(client, record), name=f"line:{record.name}")
+            # A task that is cancelled before its first step runs nothing of its own, not even what ends the connection.
+            line.add_done_callback(lambda _: client.abort())
+            line.add_done_callback(lambda _: self._changed.set())
+            self._lines[record.name] = line
         return 0.0
 
     async def _run_line(self, client: ImapClient, record: MailboxRecord) -> None:
@@ -195,13 +197,19 @@ class WatchLines:
             else:
                 await client.logout()
         if loss is not None and self._clock.monotonic() - began < self._pace.settled_after_seconds:
-            await self._refuse(loss, self.count - 1)
+            self._wakes.wake(WakeReason.SERVER)  # its mailbox may be gone, which only a listing tells
+            await self._refuse(loss, self.count - 1, watched=record)
 
-    async def _refuse(self, error: MailError, count: int) -> None:
+    def _is_wanted(self, record: MailboxRecord) -> bool:
+        return any((one.name, one.wire_name) == (record.name, record.wire_name) for one in self._wanted)
+
+    async def _refuse(self, error: MailError, count: int, *, watched: MailboxRecord | None = None) -> None:
         """The server bears `count` lines and no more, for now: unless it turns out that the network is gone, in which
-        case the session ends before anything is concluded.
+        case the session ends before anything is concluded, or that the mailbox `watched` is.
         """
         await asyncio.sleep(self._pace.line_blame_seconds)
+        if watched is not None and not self._is_wanted(watched):
+            return
         asked = error.retry_after_seconds if isinstance(error, Throttled) else None
         seconds = max(self._pace.line_pause_seconds, asked or 0.0)
         self._budget.refuse(max(0, count), str(error), seconds)

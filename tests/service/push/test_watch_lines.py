@@ -162,11 +162,33 @@ async def test_all_lines_end_with_the_account(open_house, imap_account, user, ne
         await until(lambda: server.client_count == 3)
 
 
+async def test_line_that_is_ended_before_its_first_step_leaves_no_connection_behind(
+    open_house, imap_account, user, never, until
+) -> None:
+    loop = asyncio.get_running_loop()
+    ended: list[asyncio.Task[object]] = []
+
+    def make_task(loop, work, **options):
+        task = asyncio.Task(work, loop=loop, **options)
+        if not ended and work.__qualname__ == "WatchLines._run_line":
+            ended.append(task)
+            task.cancel()
+        return task
+
+    loop.set_task_factory(make_task)
+    async with ImapServer([user]) as server:
+        house = await open_house(imap_account(server.port, max_connections=4), pace=never)
+        await watches(house, "INBOX", "busy", "calm")
+        assert ended[0].cancelled()
+        await until(lambda: server.client_count == 3)
+
+
 async def test_line_goes_to_another_mailbox_when_its_own_is_gone(
     open_house, imap_account, user, never, until
 ) -> None:
     async with ImapServer([user]) as server:
-        house = await open_house(imap_account(server.port, max_connections=3), pace=never)
+        pace = replace(never, line_blame_seconds=5.0)  # time for the listing, on however busy a machine
+        house = await open_house(imap_account(server.port, max_connections=3), pace=pace)
         await watches(house, "INBOX", "busy")
         user.rename("busy", "zzz")
         for number in range(9):
