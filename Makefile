@@ -17,7 +17,7 @@ run: $(STAMPS)/run ## Run the service on its embedded demo accounts
 
 test: $(STAMPS)/dev ## Set up and run all tests
 	@.ci/servers
-	@.ci/within $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(TESTS)
+	@.ci/within $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: $(STAMPS)/dev ## Format, lint, types, import floors
 	$(BIN)/ruff format --check .

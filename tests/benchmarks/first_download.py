@@ -6,7 +6,6 @@ The start of our interpreter is in the figures. mbsync syncs to disk (FSync yes,
 """
 
 import argparse
-import hashlib
 import shutil
 import sys
 import time
@@ -62,7 +61,7 @@ def main() -> None:
             f"{options.messages} messages, {octets / 1e6:.0f} MB, {options.runs} runs each, in turn",
             flush=True,
         )
-        digests = _digests(server.home / "mail" / USER)
+        digests = measuring.digests(server.home / "mail" / USER)
         _ours(place, server, "warm")
         _mbsync(mbsync, place, server, "warm")
         # Directories stay until the end: ext4 hands the inodes of deleted files to the next run, which distorts it.
@@ -96,7 +95,7 @@ def _ours(place: Path, server: Dovecot, name: str, digests: list[str] | None = N
     first = measuring.measure(argv, env=env, log=place / "ours.log")
     time.sleep(MBSYNC_PAUSE_SECONDS)
     again = measuring.measure(argv, env=env, log=place / "ours-again.log")
-    if digests is not None and _digests(home / "store" / "mail" / "work") != digests:
+    if digests is not None and measuring.digests(home / "store" / "mail" / "work") != digests:
         sys.exit("what mailsyncd has is not what the server has")
     return first, again
 
@@ -119,36 +118,17 @@ def _mbsync(mbsync: str, place: Path, server: Dovecot, name: str) -> tuple[Run, 
     return first, again
 
 
-def _digests(tree: Path) -> list[str]:
-    """SHA-256 of every message below a tree, sorted."""
-    return sorted(
-        hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in tree.rglob("*")
-        if path.parent.name in ("cur", "new") and path.is_file()
-    )
-
-
 def _report(ours: list[tuple[Run, Run]], theirs: list[tuple[Run, Run]]) -> str:
     rows = []
     for what, which in (("first download", 0), ("nothing to do", 1)):
         for tool, pairs in (("mailsyncd", ours), ("mbsync", theirs)):
-            runs = [pair[which] for pair in pairs]
-            rows.append(
-                [
-                    f"{tool}, {what}",
-                    f"{measuring.median([run.seconds for run in runs]):.2f}",
-                    f"{min(run.seconds for run in runs):.2f}",
-                    f"{max(run.seconds for run in runs):.2f}",
-                    f"{measuring.median([run.cpu_seconds for run in runs]):.2f}",
-                    f"{max(run.peak_mib for run in runs):.0f}",
-                ]
-            )
+            rows.append([f"{tool}, {what}", *measuring.figures([pair[which] for pair in pairs])])
     ratio = measuring.median([run.seconds for run, _ in ours]) / measuring.median(
         [run.seconds for run, _ in theirs]
     )
     rise = max(run.peak_mib for run, _ in ours) - measuring.median([run.peak_mib for _, run in ours])
     return (
-        measuring.table(["", "median s", "min s", "max s", "CPU s", "peak MiB"], rows)
+        measuring.table(["", *measuring.RUN_HEAD], rows)
         + f"\n\nfirst download, mailsyncd / mbsync: {ratio:.2f}"
         + f"\npeak of the first download above that of a pass with nothing to do: {rise:.0f} MiB"
     )

@@ -10,16 +10,13 @@ millisecond), `message.new` on the event stream. How many connections the servic
 
 import argparse
 import asyncio
-import contextlib
 import imaplib
 import os
 import random
-import signal
 import smtplib
-import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +25,11 @@ if __name__ == "__main__":
 
 import aiohttp
 
-from tests.benchmarks import measuring
+from tests.benchmarks import measuring, serving
 from tests.benchmarks.measuring import USER
+from tests.benchmarks.serving import PATIENCE_SECONDS
 from tests.support.dovecot import PASSWORD, Dovecot, temporary_home
 from tests.support.proxy import WireProxy
-
-PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -90,52 +86,11 @@ async def _measure(place: Path, server: Dovecot, mailboxes: Sequence[str]) -> tu
     async with WireProxy(server.imap_port) as proxy:
         account = f'host = "127.0.0.1"\nport = {proxy.port}\ntls = "none"\n'
         config = measuring.write_config(place / "config.toml", store=store, server=server, account=account)
-        async with _service(config, place), _http(store) as http:
-            await _until_idle(http)
+        async with serving.service(config, place), serving.http(store) as http:
+            await serving.until_state(http, "idle")
             async with http.get("/v1/events", headers={"Accept": "text/event-stream"}) as stream:
                 times = [await _one(name, proxy, server, store, http, stream) for name in mailboxes]
         return times, len(proxy.sessions)
-
-
-@contextlib.asynccontextmanager
-async def _service(config: Path, place: Path) -> AsyncIterator[None]:
-    with (place / "service.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "daemon", "run", "--config", str(config)],
-            cwd=measuring.ROOT,
-            env=measuring.environment(place),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            yield
-        finally:
-            process.send_signal(signal.SIGTERM)
-            if code := await asyncio.to_thread(process.wait, 10):
-                print(f"the service ended with {code}", file=sys.stderr)
-
-
-@contextlib.asynccontextmanager
-async def _http(store: Path) -> AsyncIterator[aiohttp.ClientSession]:
-    """The control socket, once it is there: the same routes, no token."""
-    path = store / "control.sock"
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while not path.exists():
-            await asyncio.sleep(0.05)
-    connector = aiohttp.UnixConnector(str(path))
-    timeout = aiohttp.ClientTimeout(total=None)
-    async with aiohttp.ClientSession("http://localhost", connector=connector, timeout=timeout) as session:
-        yield session
-
-
-async def _until_idle(http: aiohttp.ClientSession) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            async with http.get("/v1/accounts/work/health") as answer:
-                if answer.status == 200 and (await answer.json())["state"] == "idle":
-                    return
-            await asyncio.sleep(0.05)
 
 
 async def _one(
@@ -146,7 +101,7 @@ async def _one(
     http: aiohttp.ClientSession,
     stream: aiohttp.ClientResponse,
 ) -> Times:
-    await _until_idle(http)
+    await serving.until_state(http, "idle")
     await asyncio.sleep(random.uniform(0.3, 0.6))
     root = store / "mail" / "work"
     new = (root if mailbox == "INBOX" else root / ("." + mailbox.replace("/", "."))) / "new"

@@ -9,7 +9,6 @@ to the tagged OK of UID STORE or UID EXPUNGE; from the announcement of a flag se
 
 import argparse
 import asyncio
-import contextlib
 import imaplib
 import math
 import os
@@ -26,15 +25,15 @@ if __name__ == "__main__":
 
 import aiohttp
 
-from tests.benchmarks import measuring
-from tests.benchmarks.latency import PATIENCE_SECONDS, _http, _service, _until_idle
+from tests.benchmarks import measuring, serving
 from tests.benchmarks.measuring import USER
+from tests.benchmarks.serving import PATIENCE_SECONDS
 from tests.support.dovecot import PASSWORD, Dovecot, temporary_home
 from tests.support.proxy import WireProxy, WireSession
 
 REST_SECONDS = 0.25
 OTHERS = 199
-FIRST_TRIES = 10
+FIRST_DOWNLOAD_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,8 @@ async def _measure(place: Path, server: Dovecot, scene: Scene, trials: int) -> d
     async with WireProxy(server.imap_port) as proxy:
         account = f'host = "127.0.0.1"\nport = {proxy.port}\ntls = "none"\ndelete = "expunge"\n'
         config = measuring.write_config(place / "config.toml", store=store, server=server, account=account)
-        async with _service(config, place), _http(store) as http:
-            await _until_full(http)
+        async with serving.service(config, place), serving.http(store) as http:
+            await serving.until_state(http, "idle", seconds=FIRST_DOWNLOAD_SECONDS)
             other = imaplib.IMAP4("127.0.0.1", server.imap_port)
             other.login(USER, PASSWORD)
             other.select()
@@ -103,14 +102,6 @@ async def _measure(place: Path, server: Dovecot, scene: Scene, trials: int) -> d
                 times["deletion here"].append(await bench.change_here("UID EXPUNGE", Path.unlink))
                 times["flag there"].append(await bench.change_there())
             return times
-
-
-async def _until_full(http: aiohttp.ClientSession) -> None:
-    """Return when the first download is over, however long it takes."""
-    for _ in range(FIRST_TRIES):
-        with contextlib.suppress(TimeoutError):
-            return await _until_idle(http)
-    raise TimeoutError("the first download does not end")
 
 
 def _mark(file: Path) -> None:
@@ -175,7 +166,7 @@ class Bench:
                 await asyncio.sleep(REST_SECONDS)
                 if before == [len(session.to_server) for session in self.proxy.sessions]:
                     break
-        await _until_idle(self.http)
+        await serving.until_state(self.http, "idle")
 
 
 def _answered(session: WireSession, command: str, sent: int, heard: int) -> float | None:

@@ -1,6 +1,7 @@
 """What the benchmarks share: a server full of mail, a child process measured to its end, figures in columns."""
 
 import contextlib
+import hashlib
 import json
 import os
 import statistics
@@ -16,6 +17,7 @@ from tests.support.dovecot import PASSWORD, Dovecot, temporary_home
 
 USER = "bench"
 LARGEST_BYTES = 150_000  # sizes log-uniform up to here come to the 35 kB on average that real mailboxes have
+RUN_HEAD = ("median s", "min s", "max s", "CPU s", "peak MiB")
 ROOT = Path(__file__).parents[2]
 
 
@@ -28,8 +30,11 @@ class Run:
     peak_mib: float
 
 
-def measure(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> Run:
-    """Run a command to its end; what it says goes to `log`, and is shown if it fails."""
+def measure(argv: Sequence[str], *, env: Mapping[str, str], log: Path, nothing_new: int = 0) -> Run:
+    """Run a command to its end; what it says goes to `log`, and is shown if it fails.
+
+    `nothing_new` is a further exit status that is no failure.
+    """
     os.sync()  # what the run before left unwritten is not this run's burden
     spent = log.with_suffix(".json")
     around = [sys.executable, "-I", "-S", str(ROOT / "tests" / "support" / "spent.py"), str(spent)]
@@ -37,7 +42,7 @@ def measure(argv: Sequence[str], *, env: Mapping[str, str], log: Path) -> Run:
         code = subprocess.call(
             [*around, *argv], cwd=ROOT, env=dict(env), stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
-    if code:
+    if code not in (0, nothing_new):
         sys.exit(f"{' '.join(argv)} ended with {code}:\n{log.read_text(errors='replace')[-4000:]}")
     return Run(**json.loads(spent.read_bytes()))
 
@@ -52,11 +57,13 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def write_config(path: Path, *, store: Path, server: Dovecot, account: str = "") -> Path:
+def write_config(
+    path: Path, *, store: Path, server: Dovecot, account: str = "", protocol: str = "imap"
+) -> Path:
     """A configuration with the benchmark's account; `account` holds settings of it that differ."""
     settings = account or f'host = "localhost"\nport = {server.imaps_port}\nca_file = "{server.ca_file}"\n'
     path.write_text(
-        f'[store]\npath = "{store}"\n[api]\nlisten = ["127.0.0.1:0"]\n[accounts.work]\nprotocol = "imap"\n'
+        f'[store]\npath = "{store}"\n[api]\nlisten = ["127.0.0.1:0"]\n[accounts.work]\nprotocol = "{protocol}"\n'
         f'username = "{USER}"\npassword = "{PASSWORD}"\n{settings}',
         encoding="utf-8",
     )
@@ -97,6 +104,27 @@ def working_place() -> Iterator[Path]:
     """A directory on the disk that is measured; $TMPDIR chooses another."""
     with tempfile.TemporaryDirectory(prefix="mailsyncd-bench-") as place:
         yield Path(place)
+
+
+def digests(tree: Path) -> list[str]:
+    """SHA-256 of every message below a tree, sorted."""
+    return sorted(
+        hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in tree.rglob("*")
+        if path.parent.name in ("cur", "new") and path.is_file()
+    )
+
+
+def figures(runs: Sequence[Run]) -> list[str]:
+    """The columns of RUN_HEAD: wall time, then what it took."""
+    seconds = [run.seconds for run in runs]
+    return [
+        f"{median(seconds):.2f}",
+        f"{min(seconds):.2f}",
+        f"{max(seconds):.2f}",
+        f"{median([run.cpu_seconds for run in runs]):.2f}",
+        f"{max(run.peak_mib for run in runs):.0f}",
+    ]
 
 
 def median(values: Sequence[float]) -> float:

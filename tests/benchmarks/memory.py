@@ -20,7 +20,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.benchmarks import measuring
+from tests.benchmarks import measuring, serving
 from tests.benchmarks.measuring import USER
 from tests.support.dovecot import Dovecot, free_ports
 
@@ -93,7 +93,7 @@ def _run(place: Path, server: Dovecot, name: str, *, user: str = USER) -> tuple[
         )
         try:
             _until_idle(config.parent, process)
-            peak, now = _status_mib(process.pid, "VmHWM"), _status_mib(process.pid, "VmRSS")
+            peak, now = serving.status_mib(process.pid, "VmHWM"), serving.status_mib(process.pid, "VmRSS")
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait()
@@ -131,14 +131,6 @@ def _until_idle(home: Path, process: subprocess.Popen[bytes]) -> None:
         if state == "idle":
             return
     sys.exit("the account does not become idle")
-
-
-def _status_mib(pid: int, key: str) -> float:
-    """A line of /proc/PID/status (proc(5)): VmHWM is the peak of this program image, VmRSS what it has now."""
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith(key + ":"):
-            return int(line.split()[1]) / 1024
-    raise LookupError(key)
 
 
 if __name__ == "__main__":

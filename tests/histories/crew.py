@@ -32,8 +32,9 @@ class Lived:
 
 
 def cores() -> int:
-    """How many processes can work at once."""
-    return len(os.sched_getaffinity(0))
+    """How many processes can work at once: those that this one of the test run's workers may take for its own."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return max(1, len(os.sched_getaffinity(0)) // workers)
 
 
 def shares(world: str, *, seed: int, histories: int) -> list[Share]:
