@@ -8,7 +8,6 @@ import contextlib
 import grp
 import os
 import pwd
-import re
 import shutil
 import signal
 import socket
@@ -21,9 +20,9 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.certificates import write_certificates
+from tests.support.filling import write_all
 
 PASSWORD: Final = "correct-horse"
-_UID_BASE: Final = 1_700_000_000
 _START_SECONDS: Final = 20.0
 
 _CONFIG = """
@@ -220,18 +219,7 @@ class Dovecot:
 
     def fill(self, user: str, mailbox: str, messages: Iterable[bytes], *, flags: str = "S") -> int:
         """Put messages where the server finds them, with its own size hints; how many."""
-        directory = self.mailbox_dir(user, mailbox)
-        for part in ("tmp", "new", "cur"):
-            (directory / part).mkdir(parents=True, exist_ok=True)
-        count = 0
-        for octets in messages:
-            wire = len(re.sub(rb"(?<!\r)\n", b"\r\n", octets))
-            stamp = _UID_BASE + count
-            name = f"{stamp}.M{count}P1{time.time_ns()}.host,S={len(octets)},W={wire}:2,{flags}"
-            path = directory / "cur" / name
-            path.write_bytes(octets)
-            os.utime(path, (stamp, stamp))
-            count += 1
+        count = write_all(self.mailbox_dir(user, mailbox), messages, flags=flags)
         self.own(user)
         return count
 
@@ -241,9 +229,7 @@ class Dovecot:
 
     def own(self, user: str) -> None:
         """Give the user's mail to the uid that serves it."""
-        uid, gid = mail_ids()
-        if os.getuid() == 0:
-            subprocess.run(["chown", "-R", f"{uid}:{gid}", str(self.home / "mail" / user)], check=True)
+        own_mail(self.home / "mail" / user)
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.imap_port), 1) as line:
@@ -284,6 +270,13 @@ def mail_ids() -> tuple[int, int]:
         entry = pwd.getpwnam("nobody")
         return entry.pw_uid, entry.pw_gid
     return os.getuid(), os.getgid()
+
+
+def own_mail(place: Path) -> None:
+    """Give what lies there to the uid that serves mail."""
+    if os.getuid() == 0:
+        uid, gid = mail_ids()
+        subprocess.run(["chown", "-R", f"{uid}:{gid}", str(place)], check=True)
 
 
 @contextlib.contextmanager
