@@ -28,7 +28,7 @@ from daemon.store.store import Store
 from daemon.sync.actions import ExpungeRemote, Forget, Refetch, RemoveLocal, message_of, uid_of
 from daemon.sync.gmail import needs_trash, without_other_labels
 from daemon.sync.refusals import Asked, Refusals
-from daemon.sync.selecting import VALIDITY_CHANGED, select_for_change
+from daemon.sync.selecting import NotSelected, select_for_change
 from daemon.sync.tally import Tally
 from daemon.sync.trash import TrashCopies
 from daemon.sync.wishes import Wishes
@@ -92,7 +92,7 @@ class Deletions:
                 # Not the server's word on these messages: they are asked for again.
                 if (
                     refusal.blast is Blast.ACCOUNT
-                    or refusal.reason == VALIDITY_CHANGED
+                    or isinstance(refusal, NotSelected)
                     or refusal.code in TRANSIENT_CODES
                 ):
                     raise

@@ -268,6 +268,34 @@ async def test_server_that_is_busy_is_no_verdict_on_a_wish(stage):
         await agree(bridge, stage)
 
 
+@pytest.mark.parametrize("command", [1, 2])
+async def test_mailbox_renamed_in_the_middle_of_a_pass_is_no_verdict_on_a_wish(stage, command):
+    """The wish goes on under the new name, whether it was looked for before the renaming or only changed after it."""
+    for mailbox in ("INBOX", "Archive", "Lists"):
+        stage.deliver(letter(0, mailbox), mailbox=mailbox)
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+        for mailbox in ("INBOX", "Lists", "Archive"):
+            [known] = await messages(bridge, mailbox)
+            operation = await ask(bridge, known.id)
+        selected = 0
+
+        def rename(line: bytes) -> None:
+            nonlocal selected
+            selected += line.startswith(b"SELECT Archive")
+            if selected == command:
+                stage.line.before_command = None
+                stage.user.rename("Archive", "Projects")
+
+        stage.line.before_command = rename
+        await bridge.run_pass()
+        assert stage.line.before_command is None
+        assert (await bridge.store.operations.get(operation.id)).state == "pending"
+        await bridge.sync()
+        assert (await bridge.store.operations.get(operation.id)).state == "done"
+        assert stage.there("Projects") == []
+
+
 async def test_lost_answer_to_an_expunge_is_repeated_without_harm(stage):
     async with stage.bridge() as bridge:
         known = await synced(bridge, stage)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from daemon.model.errors import ServerRefused
-from daemon.sync.selecting import VALIDITY_CHANGED, same_validity, select_for_change
+from daemon.sync.selecting import NotSelected, same_validity, select_for_change
 from tests.support.bridge import ACCOUNT
 from tests.sync.stage import letter
 
@@ -28,9 +28,9 @@ async def test_selected_mailbox_is_not_selected_again(stage):
 async def test_other_numbers_refuse_the_change(stage):
     async with stage.bridge() as bridge:
         client, record = await opened(bridge, stage)
-        with pytest.raises(ServerRefused) as caught:
+        with pytest.raises(NotSelected) as caught:
             await select_for_change(client, replace(record, uid_validity=1))
-        assert caught.value.reason == VALIDITY_CHANGED
+        assert caught.value.reason == "uidvalidity_changed"
 
 
 async def test_read_only_mailbox_can_be_read_and_not_changed(stage):
@@ -47,5 +47,5 @@ async def test_mailbox_without_a_number_takes_the_first_it_is_told_and_no_number
     async with stage.bridge() as bridge:
         _, record = await opened(bridge, stage)
         assert same_validity(replace(record, uid_validity=None), 5) == 5
-        with pytest.raises(ServerRefused):
+        with pytest.raises(NotSelected):
             same_validity(record, None)
