@@ -15,7 +15,7 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
-from daemon.model.errors import MailError
+from daemon.model.errors import ConnectionLost, MailError, RemoteProtocolError, ServerRefused, Throttled
 from daemon.model.flags import NO_FLAGS
 from daemon.model.ids import AccountId, MaildirName, MessageId, new_message_id
 from daemon.model.mailbox import MailboxRecord
@@ -31,10 +31,15 @@ from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.downloads import new_message_event
 from daemon.sync.filling import Filling
+from daemon.sync.postponed import Postponed, Trouble
 from daemon.sync.tally import Tally
 from daemon.sync.task_errors import one_error
 
 PIPELINE_DEPTH: Final = 16
+CAREFUL_MESSAGES: Final = 2 * PIPELINE_DEPTH
+"""Asked for one by one after a line was lost. A server that drops a line with commands unread takes back what it had sent,
+so that the blame fell on a message before the one at fault, as far before it as the pipe is deep."""
+_ENDS: Final = ("first", "last")
 
 _Staged = tuple[MaildropEntry, StagedFile]
 
@@ -51,6 +56,7 @@ class Pop3Downloads:
         clock: Clock,
         log: FilteringBoundLogger,
         tally: Tally,
+        postponed: Postponed,
     ) -> None:
         self._account = account
         self._store = store
@@ -58,9 +64,10 @@ class Pop3Downloads:
         self._clock = clock
         self._log = log
         self._tally = tally
+        self._postponed = postponed
         self._spoken_for: set[int] = set()
         self._taken: set[MessageId] = set()
-        self._refused: dict[int, str] = {}
+        self._refused: set[int] = set()
 
     async def run(
         self,
@@ -70,19 +77,21 @@ class Pop3Downloads:
         spoken_for: Iterable[int],
         *,
         is_lockstep: bool = False,
-    ) -> dict[int, str]:
-        """Every message stored, or known to be here already; gives the server's words on those it refused, by number.
+    ) -> set[int]:
+        """Every message stored, or known to be here already; gives the numbers of those that the server refused.
+
+        What is not had is noted in `postponed`, also where the download ends early.
 
         Args:
             client: A line in TRANSACTION state.
             record: The mailbox they are delivered into.
-            wanted: What is to be fetched.
+            wanted: What is to be fetched, in the order in which it is asked for.
             spoken_for: Rows of sightings that belong to other messages of this listing.
             is_lockstep: Have each message durable before the next is asked for.
         """
         self._spoken_for = set(spoken_for)
         self._taken.clear()
-        self._refused = {}
+        self._refused = set()
         lost: MailError | None = None
         with one_error():
             async with contextlib.AsyncExitStack() as batches, asyncio.TaskGroup() as tasks:
@@ -94,7 +103,10 @@ class Pop3Downloads:
                     date_of=_unsaid,
                 )
                 try:
-                    await self._fetch_into(filling, client, wanted, is_lockstep=is_lockstep)
+                    for part, depth in self._parts(wanted):
+                        await self._fetch_into(
+                            filling, client, part, 1 if is_lockstep else depth, is_lockstep=is_lockstep
+                        )
                 except MailError as exc:
                     lost = exc
                 await filling.close()
@@ -102,15 +114,58 @@ class Pop3Downloads:
             raise lost
         return self._refused
 
+    def _parts(self, wanted: Sequence[MaildropEntry]) -> list[tuple[Sequence[MaildropEntry], int]]:
+        """What is asked for, part by part, with the depth of the pipe."""
+        suspects = [entry for entry in wanted if self._postponed.is_suspect(entry)]
+        if not suspects:
+            return [(wanted, PIPELINE_DEPTH)]
+        others = [entry for entry in wanted if not self._postponed.is_suspect(entry)]
+        return [
+            (others[:CAREFUL_MESSAGES], 1),
+            (others[CAREFUL_MESSAGES:], PIPELINE_DEPTH),
+            (suspects, 1),
+        ]
+
     async def _fetch_into(
         self,
         filling: Filling[MaildropEntry],
         client: Pop3Client,
         wanted: Sequence[MaildropEntry],
+        depth: int,
         *,
         is_lockstep: bool,
     ) -> None:
-        entries = {entry.number: entry for entry in wanted}
+        """Fetch all. Where one message after the other is refused, the rest is tried from its other end, and so on.
+
+        The server as a whole refuses when neither end gave anything (faults.md P9).
+        """
+        rest = {entry.number: entry for entry in wanted}
+        empty_rounds = 0
+        while rest:
+            waiting, refused = len(rest), len(self._refused)
+            try:
+                await self._fetch_round(filling, client, rest, depth, is_lockstep=is_lockstep)
+            except (ConnectionLost, RemoteProtocolError, Throttled) as exc:
+                self._blame(next(iter(rest.values()), None), exc)
+                raise
+            except ServerRefused:
+                had = (waiting - len(rest)) - (len(self._refused) - refused)
+                empty_rounds = 0 if had else empty_rounds + 1
+                if empty_rounds == len(_ENDS):
+                    raise
+                rest = dict(reversed(rest.items()))
+
+    async def _fetch_round(
+        self,
+        filling: Filling[MaildropEntry],
+        client: Pop3Client,
+        rest: dict[int, MaildropEntry],
+        depth: int,
+        *,
+        is_lockstep: bool,
+    ) -> None:
+        """Ask for all of `rest`; what was answered is taken out of it."""
+        entries = dict(rest)
 
         def sink_for(number: int, _size: int) -> Sink:
             return filling.sink(entries[number], None)  # what LIST said is not what comes (faults.md P5)
@@ -120,24 +175,35 @@ class Pop3Downloads:
                 entries,
                 {number: entry.size for number, entry in entries.items()},
                 sink_for=sink_for,
-                depth=1 if is_lockstep else PIPELINE_DEPTH,
+                depth=depth,
             )
         ) as messages:
             async for message in messages:
-                entry = entries[message.number]
+                entry = rest.pop(message.number)
                 if message.octets is not None:
                     await filling.take(entry, message.octets)
                 elif not await filling.take_sunk(entry):
                     self._note_refused(entry, message.refusal or "no octets in the answer")
                     continue
+                self._postponed.note_had(entry)
                 if is_lockstep:
                     await filling.settle()
 
     def _note_refused(self, entry: MaildropEntry, words: str) -> None:
         """One bad message is left for later and holds nothing up (faults.md P9)."""
-        self._refused[entry.number] = words
+        self._refused.add(entry.number)
+        self._postponed.note_failed(entry, Trouble.REFUSED, self._clock.now())
         self._tally.add(PassResult(failed=1))
         self._log.warning("message.refused", number=entry.number, server_said=words)
+
+    def _blame(self, entry: MaildropEntry | None, error: MailError) -> None:
+        """The line ended while this message was due: others come before it from now on."""
+        if entry is None:
+            return
+        trouble = Trouble.TOO_LARGE if error.reason == "message_too_large" else Trouble.LINE_LOST
+        until = self._postponed.note_failed(entry, trouble, self._clock.now())
+        self._tally.add(PassResult(failed=1))
+        self._log.warning("message.postponed", number=entry.number, reason=error.reason, not_before=until)
 
     async def _commit(self, record: MailboxRecord, staged: Sequence[_Staged]) -> None:
         """Make one batch durable; see the module's order."""

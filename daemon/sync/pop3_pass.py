@@ -12,7 +12,14 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
-from daemon.model.errors import MessageUnavailable, ServerRefused, Throttled
+from daemon.model.errors import (
+    ConnectionLost,
+    MailError,
+    MessageUnavailable,
+    RemoteProtocolError,
+    ServerRefused,
+    Throttled,
+)
 from daemon.model.ids import INBOX, MailboxName, MaildirName
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.passes import PassResult, Progress
@@ -27,13 +34,14 @@ from daemon.sync.maildrop_plan import Comparison, compare, match_nameless
 from daemon.sync.one_way_tree import OneWayTree
 from daemon.sync.pop3_downloads import Pop3Downloads
 from daemon.sync.pop3_removals import Removals, header_digest
+from daemon.sync.postponed import Postponed, Trouble
 from daemon.sync.recovery import LocalRecovery
 from daemon.sync.tally import Tally
 from daemon.sync.wishes import Wishes
 
 REMEMBERED_SECONDS: Final = 30 * 86400.0  # sync.md 25: unique ids that vanished and may come back
-REFUSED_SECONDS: Final = 15 * 60.0
 _TREE_CLAIMED: Final = "tree_claimed"
+_POSTPONED: Final = "pop3.postponed"
 _LOCKSTEP_HOSTS: Final = ("pop.gmail.com", "pop.googlemail.com")  # QUIRK Gmail: RETR itself hides the message
 
 
@@ -70,7 +78,8 @@ class Pop3Sync:
             clock=clock,
             log=log,
         )
-        self._refused_until: dict[tuple[str | None, int | None], float] = {}
+        self._postponed = Postponed()
+        self._without_top: set[MaildropEntry] = set()
         self._is_prepared = False
         self.announced_count = 0
         """How many messages the next poll will remove from the server, said once before it begins."""
@@ -95,6 +104,8 @@ class Pop3Sync:
         await self._recovery.run(records)
         if is_other:
             await self._store.maildrop.unname(self._account, self._clock.now())
+            await self._store.facts.set(self._account, _POSTPONED, None)
+        self._postponed = Postponed(await self._store.facts.get(self._account, _POSTPONED))
         await note_server(self._settings, self._store)
         self._is_prepared = True
 
@@ -125,20 +136,26 @@ class Pop3Sync:
             clock=self._clock,
             log=self._log,
             tally=tally,
+            postponed=self._postponed,
         )
-        refused = await downloads.run(
-            client,
-            inbox,
-            wanted,
-            [*before.known_rows, *named],
-            is_lockstep=self._settings.host.lower() in _LOCKSTEP_HOSTS,
-        )
-        self._note_refused(wanted, refused)
+        try:
+            refused = await downloads.run(
+                client,
+                inbox,
+                wanted,
+                [*before.known_rows, *named],
+                is_lockstep=self._settings.host.lower() in _LOCKSTEP_HOSTS,
+            )
+        except MailError:
+            await self._keep_postponed()
+            raise
+        self._postponed.keep(listed)
+        await self._keep_postponed()
         if not inbox.is_first_pass_done or inbox.message_count != len(listed):
             await self._store.mailboxes.save(
                 replace(inbox, is_first_pass_done=True, message_count=len(listed))
             )
-        fetched = {entry.number for entry in wanted} - refused.keys()
+        fetched = {entry.number for entry in wanted} - refused
         marked, self.announced_count = await self._removals.mark(
             client, listed, await self._compare(listed) if fetched else before, fetched
         )
@@ -174,12 +191,7 @@ class Pop3Sync:
         self, client: Pop3Client, comparison: Comparison
     ) -> tuple[list[MaildropEntry], list[int]]:
         """What is to be fetched, and the rows of messages without a unique id that are known by their header."""
-        now = self._clock.now()
-        wanted = [
-            entry
-            for entry in comparison.unknown
-            if self._refused_until.get((entry.uidl, entry.size), 0.0) <= now
-        ]
+        wanted = self._postponed.choose(comparison.unknown, self._clock.now())
         nameless = [entry for entry in wanted if entry.uidl is None]
         if not nameless or not comparison.nameless_rows:
             return wanted, []
@@ -187,11 +199,14 @@ class Pop3Sync:
         sizes = {one.size for one in sightings}
         headers: list[tuple[MaildropEntry, bytes]] = []
         for entry in nameless:
-            if entry.size not in sizes:
+            if entry.size not in sizes or self._postponed.tries(entry) or entry in self._without_top:
                 continue
             try:
                 headers.append((entry, await header_digest(client, entry.number)))
-            except Throttled:
+            except (ConnectionLost, RemoteProtocolError, Throttled):
+                self._without_top.add(entry)
+                self._postponed.note_failed(entry, Trouble.LINE_LOST, self._clock.now())
+                await self._keep_postponed()
                 raise
             except ServerRefused:
                 break  # no TOP: the digest of the whole tells
@@ -210,11 +225,6 @@ class Pop3Sync:
             at=self._clock.now(),
         )
 
-    def _note_refused(self, wanted: Sequence[MaildropEntry], refused: Mapping[int, str]) -> None:
-        until = self._clock.now() + REFUSED_SECONDS
-        for entry in wanted:
-            key = (entry.uidl, entry.size)
-            if entry.number in refused:
-                self._refused_until[key] = until
-            else:
-                self._refused_until.pop(key, None)
+    async def _keep_postponed(self) -> None:
+        if self._postponed.is_changed:
+            await self._store.facts.set(self._account, _POSTPONED, self._postponed.format())

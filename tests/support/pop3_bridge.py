@@ -15,12 +15,14 @@ from daemon.model.operations import Operation, OperationKind, OperationState
 from daemon.model.passes import PassResult
 from daemon.model.secret import Secret
 from daemon.model.settings import PasswordSource, Pop3Settings, Tls
+from daemon.net.deadlines import DEFAULT_TIMERS, Timers
 from daemon.net.endpoint import Endpoint
 from daemon.net.pop3.client import Pop3Client
 from daemon.service.pop3_means import Pop3Means
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.pop3_pass import Pop3Sync
+from daemon.wire.pop3.limits import DEFAULT_LIMITS, Limits
 
 ACCOUNT = AccountId("drop")
 PASSWORD = "open-sesame"
@@ -40,7 +42,7 @@ class Pop3Bridge:
     engine: Pop3Sync
     clock: Clock
 
-    async def poll(self) -> PassResult:
+    async def poll(self, *, timers: Timers = DEFAULT_TIMERS, limits: Limits = DEFAULT_LIMITS) -> PassResult:
         """One poll as the service does it: log in, pass, QUIT."""
         endpoint = Endpoint(
             host=self.settings.host,
@@ -48,7 +50,8 @@ class Pop3Bridge:
             tls=self.settings.tls,
             ca_file=self.settings.ca_file,
         )
-        client = await Pop3Client.connect(endpoint, clock=self.clock)
+        client = await Pop3Client.connect(endpoint, clock=self.clock, timers=timers)
+        client._session.connection._limits = limits  # what no real message can reach in a test
         try:
             await client.authenticate(self.settings.username, Secret(self.settings.password.literal or ""))
             return await self.engine.run_pass(client)

@@ -1,8 +1,13 @@
 """What comes down from a maildrop, and by what it is known again."""
 
+import contextlib
+
 import pytest
 
-from daemon.model.errors import ConnectionLost
+from daemon.model.errors import ConnectionLost, RemoteProtocolError, ServerRefused, Throttled
+from daemon.net.deadlines import Timers
+from daemon.net.download import MOST_REFUSALS
+from daemon.wire.pop3.limits import Limits
 from tests.sync.pop3_stage import letter, open_drop, sha
 from tests.sync.stage import LeapingClock
 
@@ -112,6 +117,167 @@ async def test_line_lost_in_a_message_stores_nothing_of_it(drop):
         await bridge.poll()
         assert len(bridge.digests()) == 3
         assert len(set(bridge.digests())) == 3
+
+
+def refuses(first: int, last: int):
+    """A server that refuses the messages with these numbers."""
+
+    def answer(line: bytes) -> bytes | None:
+        is_refused = line.startswith(b"RETR ") and first <= int(line[5:]) <= last
+        return b"-ERR infected\r\n" if is_refused else None
+
+    return answer
+
+
+@pytest.mark.parametrize("without", [[], ["PIPELINING"]])
+@pytest.mark.parametrize(("first", "last"), [(1, 25), (1, 60), (36, 95)])
+async def test_many_refused_in_a_row_hold_up_none_of_the_others(tmp_path, without, first, last):
+    """P9."""
+    async with open_drop(tmp_path, without=without) as drop:
+        drop.deliver(*(letter(number) for number in range(100)))
+        drop.answer(refuses(first, last))
+        async with drop.bridge() as bridge:
+            result = await bridge.poll()
+            refused = last - first + 1
+            assert (result.downloaded, result.failed) == (100 - refused, refused)
+            drop.commands.clear()
+            assert (await bridge.poll()).is_quiet
+            assert drop.said(b"RETR") == 0, "each is asked for later"
+
+
+async def test_server_that_refuses_everything_ends_the_poll_and_is_next_asked_for_others(tmp_path):
+    """P9: also by a process that is started for each poll."""
+    async with open_drop(tmp_path, without=["PIPELINING"]) as drop:
+        drop.deliver(*(letter(number) for number in range(120)))
+        drop.answer(refuses(1, 120))
+        asked: list[bytes] = []
+        for _ in range(2):
+            drop.commands.clear()
+            async with drop.bridge() as bridge:
+                with pytest.raises(ServerRefused):
+                    await bridge.poll()
+            asked += [line for line in drop.commands if line.startswith(b"RETR ")]
+        assert len(asked) == len(set(asked)) == 4 * MOST_REFUSALS
+        drop.answer(lambda line: None)
+        clock = LeapingClock()
+        clock.ahead = 3600
+        async with drop.bridge(clock=clock) as bridge:
+            await bridge.poll()
+            assert bridge.digests() == drop.there()
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+async def test_message_that_loses_the_line_holds_up_none_of_the_others(tmp_path, is_restarted):
+    """P7: the others come with the next poll, then it is left alone for a while, then it is tried again."""
+    async with open_drop(tmp_path, without=["PIPELINING"]) as drop:
+        drop.deliver(*(letter(number) for number in range(6)))
+        drop.answer(lambda line: b"" if line == b"RETR 3" else None)
+        clock = LeapingClock()
+        async with contextlib.AsyncExitStack() as stack:
+            bridge = await stack.enter_async_context(drop.bridge(clock=clock))
+            for stored in (2, 5):
+                with pytest.raises(ConnectionLost):
+                    await bridge.poll()
+                assert len(bridge.digests()) == stored
+                if is_restarted:
+                    await stack.aclose()
+                    bridge = await stack.enter_async_context(drop.bridge(clock=clock))
+            drop.commands.clear()
+            assert (await bridge.poll()).is_quiet
+            assert drop.said(b"RETR") == 0
+            drop.deliver(letter(7))
+            assert (await bridge.poll()).downloaded == 1
+            drop.answer(lambda line: None)
+            clock.ahead = 3600
+            assert (await bridge.poll()).downloaded == 1
+            assert bridge.digests() == drop.there()
+
+
+async def test_message_that_loses_the_line_is_found_in_a_full_pipe(drop):
+    """A line dropped with commands unread may take along what was sent before, so others are blamed first."""
+    drop.deliver(*(letter(number) for number in range(60)))
+    drop.answer(lambda line: b"" if line == b"RETR 30" else None)
+    async with drop.bridge() as bridge:
+        lost = 0
+        while True:
+            try:
+                await bridge.poll()
+            except ConnectionLost:
+                lost += 1
+            else:
+                break
+        assert lost <= 3
+        assert len(bridge.digests()) == 59
+
+
+async def test_message_that_never_comes_holds_up_none_of_the_others(tmp_path):
+    """P14."""
+    quick = Timers(silence_seconds=0.3)
+    async with open_drop(tmp_path, without=["PIPELINING"]) as drop:
+        drop.deliver(*(letter(number) for number in range(6)))
+        drop.answer(lambda line: b"+OK\r\n" if line == b"RETR 3" else None)
+        async with drop.bridge() as bridge:
+            for stored in (2, 5):
+                with pytest.raises(ConnectionLost) as caught:
+                    await bridge.poll(timers=quick)
+                assert caught.value.reason == "timeout"
+                assert len(bridge.digests()) == stored
+            assert (await bridge.poll(timers=quick)).is_quiet
+
+
+async def test_header_at_which_the_line_is_lost_is_not_asked_for_again(tmp_path):
+    """P3: the digest of the whole tells."""
+    async with open_drop(tmp_path, without=["UIDL", "PIPELINING"]) as drop:
+        drop.deliver(*(letter(number) for number in range(3)))
+        async with drop.bridge() as bridge:
+            await bridge.poll()
+            drop.answer(lambda line: b"" if line == b"TOP 2 0" else None)
+            with pytest.raises(ConnectionLost):
+                await bridge.poll()
+            for _ in range(3):
+                assert (await bridge.poll()).is_quiet
+            assert bridge.digests() == drop.there()
+
+
+async def test_message_larger_than_any_may_be_is_tried_again_after_days(drop):
+    huge = b"Subject: huge\r\n\r\n" + b"x" * 70_000 + b"\r\n"
+    drop.deliver(letter(1), huge, letter(2), letter(3))
+    tight = Limits(max_message_bytes=60_000, gathered_message_bytes=10_000)
+    clock = LeapingClock()
+    async with drop.bridge(clock=clock) as bridge:
+        with pytest.raises(RemoteProtocolError) as caught:
+            await bridge.poll(limits=tight)
+        assert caught.value.reason == "message_too_large"
+        assert (await bridge.poll(limits=tight)).downloaded == 2
+        drop.commands.clear()
+        clock.ahead = 2 * 86400
+        assert (await bridge.poll()).is_quiet
+        clock.ahead = 8 * 86400
+        assert (await bridge.poll()).downloaded == 1
+        assert bridge.digests() == drop.there()
+
+
+async def test_message_at_which_the_server_asks_for_patience_holds_up_none_of_the_others(drop):
+    drop.deliver(*(letter(number) for number in range(6)))
+    drop.answer(lambda line: b"-ERR bandwidth limit exceeded\r\n" if line == b"RETR 3" else None)
+    async with drop.bridge() as bridge:
+        for _ in range(2):
+            with pytest.raises(Throttled):
+                await bridge.poll()
+        assert (await bridge.poll()).is_quiet
+        assert len(bridge.digests()) == 5
+
+
+async def test_listed_size_that_ran_over_does_not_matter(drop):
+    """P5."""
+    drop.deliver(letter(1), letter(2))
+    listing = b"+OK\r\n1 4294967295\r\n2 18446744073709551615\r\n.\r\n"
+    drop.answer(lambda line: listing if line == b"LIST" else None)
+    async with drop.bridge() as bridge:
+        result = await bridge.poll()
+        assert (result.downloaded, result.failed) == (2, 0)
+        assert bridge.digests() == drop.there()
+        assert (await bridge.poll()).is_quiet
 
 
 async def test_listing_with_wrong_sizes_does_not_matter(drop):

@@ -135,7 +135,8 @@ class Pop3Client(LineStanding[Session]):
 
         Raises:
             ConnectionLost, RemoteProtocolError: What did not come whole was not given; ask again in another session.
-            Throttled, ServerRefused: The server refuses one message after the other.
+            Throttled: It asks for patience.
+            ServerRefused: It refuses one message after the other; each of them was given before, and the line goes on.
             StoreError: From a sink; the line is dropped.
         Cancellation:
             The line is dropped. Closing the iterator early lets the rest pass by and keeps the line.

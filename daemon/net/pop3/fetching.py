@@ -85,7 +85,6 @@ class MessageFetch(Download[Session, int, FetchedMessage]):
         wanted: list[Command] = []
         while self._waiting and len(self._pending) < self._depth:
             number = self._waiting[0]
-            size = self._sizes.get(number)
             cost = self._cost_of(number)
             is_room = not self._is_lockstep and self._outstanding + cost <= OUTSTANDING_BYTES
             if self._untaken and not is_room:
@@ -93,12 +92,6 @@ class MessageFetch(Download[Session, int, FetchedMessage]):
             self._waiting.popleft()
             self._untaken += 1
             self._outstanding += cost
-            if size is not None and size > self._session.limits.max_message_bytes:
-                words = (
-                    f"listed with {size} bytes, at most {self._session.limits.max_message_bytes} are taken"
-                )
-                self._arrive(Arrived(number, cost, refusal=words))
-                continue
             self._pending.append((number, cost))
             wanted.append(commands.retr(number))
         if wanted:
@@ -141,7 +134,9 @@ class MessageFetch(Download[Session, int, FetchedMessage]):
         """P9: one message that cannot be had stops no other; a server that refuses all of them stops the download."""
         refusal = self._session.refusal(done)
         self._refusals_in_a_row += 1
-        if isinstance(refusal, Throttled) or self._refusals_in_a_row >= MOST_REFUSALS:
+        if isinstance(refusal, Throttled):
             self._error = refusal
             return
+        if self._refusals_in_a_row >= MOST_REFUSALS:
+            self._error = refusal
         self._arrive(Arrived(number, cost, refusal=str(refusal)))

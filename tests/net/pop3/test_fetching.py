@@ -7,7 +7,7 @@ import pytest
 
 from daemon.model.errors import ConnectionLost, RemoteProtocolError, ServerRefused, StoreError, Throttled
 from daemon.net.deadlines import Timers
-from daemon.net.download import SINK_BACKLOG_BYTES
+from daemon.net.download import MOST_REFUSALS, SINK_BACKLOG_BYTES
 from daemon.net.pop3 import fetching
 
 MIB = 1024 * 1024
@@ -112,17 +112,17 @@ async def test_octets_win_over_the_listed_size(play):
     assert [got[n].octets for n in (1, 2, 3, 4)] == [b"longer than listed\r\n", b"s\r\n", b"unknown\r\n", b""]
 
 
-async def test_message_listed_beyond_every_limit_is_not_asked_for(play):
-    """P5."""
+@pytest.mark.parametrize("listed", [2**32 - 1, 2**62])
+async def test_message_listed_beyond_every_limit_is_asked_for(play, listed):
+    """P5: the octets win, also where the listing is the word of a number that ran over."""
 
     async def script(part):
+        await part.answer(b"RETR 1", body(b"a\r\n"))
         await part.answer(b"RETR 2", body(b"b\r\n"))
         await part.stay()
 
-    client = await play(script)
-    got = await collect(client, [1, 2], {1: 2**62, 2: 3})
-    assert "at most" in got[1].refusal
-    assert got[2].octets == b"b\r\n"
+    got = await collect(await play(script), [1, 2], {1: listed, 2: 3})
+    assert [got[number].octets for number in (1, 2)] == [b"a\r\n", b"b\r\n"]
 
 
 @pytest.mark.parametrize(
@@ -169,6 +169,21 @@ async def test_refusal_of_one_message_after_the_other_is_the_maildrops(play):
         await collect(client, range(1, 200))
     assert caught.value.code == "SYS/TEMP"
     assert not client.is_lost
+
+
+@pytest.mark.parametrize("caps", [(b"USER", b"UIDL", b"PIPELINING"), ONE_BY_ONE])
+async def test_every_refusal_is_given_before_the_download_ends(play, caps):
+    """P9: what was refused must be known, or the same are asked for first for ever."""
+
+    async def script(part):
+        while True:
+            await part.answer(b"RETR", b"-ERR virus")
+
+    given = []
+    with pytest.raises(ServerRefused):
+        async for one in fetch(await play(script, caps=caps), range(1, 200)):
+            given.append(one.number)  # noqa: PERF401 - kept when the next one raises
+    assert given[:MOST_REFUSALS] == list(range(1, MOST_REFUSALS + 1))
 
 
 async def test_throttling_stops_the_download_and_keeps_the_line(play):
