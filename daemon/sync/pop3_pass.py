@@ -116,7 +116,7 @@ class Pop3Sync:
         return tally.result
 
     async def run_pass(self, client: Pop3Client) -> PassResult:
-        """What was done; the session is over afterwards, QUIT answered.
+        """What was done; the session is over afterwards, QUIT answered where anything depends on it.
 
         Raises:
             MailError: The poll ended early; nothing counts as deleted. What it had begun the next one makes whole.
@@ -159,12 +159,21 @@ class Pop3Sync:
         marked, self.announced_count = await self._removals.mark(
             client, listed, await self._compare(listed) if fetched else before, fetched
         )
-        await client.quit()
+        await self._leave(client, is_anything_marked=bool(marked))
         now = self._clock.now()
         await self._store.maildrop.note_listing(self._account, gone=marked, back=(), at=now)
         await self._store.maildrop.prune(self._account, now - REMEMBERED_SECONDS)
         tally.add(PassResult(expunged_there=len(marked)))
         return tally.result
+
+    async def _leave(self, client: Pop3Client, *, is_anything_marked: bool) -> None:
+        """QUIT. Where nothing is marked for deletion, nothing hangs on its answer."""
+        try:
+            await client.quit()
+        except (ConnectionLost, RemoteProtocolError, ServerRefused) as exc:
+            if is_anything_marked:
+                raise
+            self._log.info("quit.unanswered", reason=exc.reason, detail=str(exc))
 
     async def _follow(self, tally: Tally) -> Mapping[MailboxName, MailboxRecord]:
         if not self._is_prepared:

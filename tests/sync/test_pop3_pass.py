@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon.model.errors import MailError, RemoteProtocolError
+from daemon.model.errors import ConnectionLost, MailError, RemoteProtocolError, ServerRefused
 from daemon.model.events import EventName
 from daemon.model.flags import SEEN
 from daemon.model.operations import OperationKind, OperationState
@@ -164,6 +164,19 @@ async def test_maildrop_that_shrinks_within_a_session_ends_it(drop):
             await bridge.poll()
         assert caught.value.reason == "maildrop_changed"
     assert len(drop.there()) == 2
+
+
+@pytest.mark.parametrize("said", [b"", b"-ERR not now\r\n", b"gibberish\r\n"])
+async def test_farewell_unanswered_with_nothing_marked_is_no_failure(drop, said):
+    drop.deliver(letter(1))
+    drop.answer(lambda line: said if line == b"QUIT" else None)
+    async with drop.bridge() as bridge:
+        assert (await bridge.poll()).downloaded == 1
+        assert (await bridge.poll()).is_quiet
+    async with drop.bridge(leave_on_server=False) as bridge:
+        with pytest.raises((ConnectionLost, RemoteProtocolError, ServerRefused)):
+            await bridge.poll()
+        assert drop.said(b"DELE") == 1, "P10: marked, and not taken for deleted"
 
 
 async def test_other_server_means_other_ids(drop):
