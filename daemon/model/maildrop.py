@@ -14,8 +14,9 @@ class Sighting:
     """One message as it was listed, and the octets that were behind it.
 
     `uidl` is None where the server has none, `size` is what LIST said, not what came. `number` names the row, None for
-    one that is not stored yet. `first_seen` and `gone_at` are seconds since 1970, UTC; gone since then from the
-    maildrop, None while it is listed. `message_id` is the message it became here, which may be deleted by now.
+    one that is not stored yet. `first_seen`, `gone_at` and `removed_at` are seconds since 1970, UTC; gone since then
+    from the maildrop, None while it is listed; removed when we had the server delete it, None where we did not.
+    `message_id` is the message it became here, which may be deleted by now.
     """
 
     number: int | None = None
@@ -26,3 +27,4 @@ class Sighting:
     message_id: MessageId
     first_seen: float
     gone_at: float | None = None
+    removed_at: float | None = None

@@ -1,7 +1,8 @@
 """The maildrops of POP3 accounts: what was seen there, and what it became here.
 
 Nothing here decides whether two are the same message; `sync.maildrop_plan` does. Rows are never removed by their
-disappearance from a listing: they are marked as gone, and pruned after a time that the caller names (sync.md 25).
+disappearance from a listing: they are marked as gone, and pruned after a time that the caller names (sync.md 25). Those
+that went because we had them deleted lose only their unique id then: that their octets have left the maildrop stays known.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -22,12 +23,11 @@ R = TypeVar("R")
 
 
 class SightingKey(NamedTuple):
-    """What a listing is compared with: the row's number, what was listed, and whether it is gone."""
+    """What a listing is compared with: the row's number, and what was listed."""
 
     number: int
     uidl: str | None
     size: int | None
-    is_gone: bool
 
 
 class MaildropRoom:
@@ -38,14 +38,19 @@ class MaildropRoom:
         self._readers: Final = readers
 
     async def compare(self, account: AccountId, consume: Callable[[Iterable[SightingKey]], R]) -> R:
-        """What `consume` makes of all keys of the account, oldest first.
+        """What `consume` makes of the account's keys that the last listing had, oldest first.
 
+        Nothing is known by what is gone: servers give unique ids of deleted messages to new ones.
         They are handed over one by one, in a reader's thread: a maildrop may hold hundreds of thousands.
         """
-        keys = select(MAILDROP.c.number, MAILDROP.c.uidl, MAILDROP.c.size, MAILDROP.c.gone_at_ms.is_not(None))
+        keys = (
+            select(MAILDROP.c.number, MAILDROP.c.uidl, MAILDROP.c.size)
+            .where(MAILDROP.c.account == account, MAILDROP.c.gone_at_ms.is_(None))
+            .order_by(MAILDROP.c.number)
+        )
 
         def query(connection: Connection) -> R:
-            rows = connection.execute(keys.where(MAILDROP.c.account == account).order_by(MAILDROP.c.number))
+            rows = connection.execute(keys)
             return consume(SightingKey(*row) for row in rows)
 
         return await self._readers.state(query)
@@ -79,9 +84,9 @@ class MaildropRoom:
         return await self._readers.state(query)
 
     async def unseen_holders(
-        self, account: AccountId, digests: Collection[bytes]
+        self, account: AccountId, digests: Collection[bytes], *, deleted_since: float
     ) -> Mapping[bytes, tuple[MessageId, ...]]:
-        """Messages of the account with these octets that no sighting names: stored, or removed by decision.
+        """Messages of the account with these octets that no sighting names: stored, or removed by decision since then.
 
         A stop between storing a message and noting where it came from leaves such.
         """
@@ -103,7 +108,9 @@ class MaildropRoom:
             for part in chunks(digests):
                 rows = connection.execute(
                     select(TOMBSTONE.c.file_sha256, TOMBSTONE.c.message_id).where(
-                        TOMBSTONE.c.account == account, TOMBSTONE.c.file_sha256.in_(part)
+                        TOMBSTONE.c.account == account,
+                        TOMBSTONE.c.file_sha256.in_(part),
+                        TOMBSTONE.c.at_ms >= to_ms(deleted_since),
                     )
                 )
                 holders.extend((row[0], row[1]) for row in rows)
@@ -171,21 +178,33 @@ class MaildropRoom:
         if fresh or changed:
             await self._writer.state(work)
 
-    async def note_listing(
-        self, account: AccountId, *, gone: Collection[int], back: Collection[int], at: float
-    ) -> None:
-        """Mark what the listing has no more as gone since `at`, unless it is so already, and what it has again as there."""
+    async def note_gone(self, account: AccountId, numbers: Collection[int], at: float) -> None:
+        """Mark what the listing has no more as gone since `at`, unless it is so already."""
 
         def work(tx: StateTx) -> None:
-            here = MAILDROP.c.account == account
-            for part in chunks(gone):
-                which = (here, MAILDROP.c.number.in_(part), MAILDROP.c.gone_at_ms.is_(None))
+            for part in chunks(numbers):
+                which = (
+                    MAILDROP.c.account == account,
+                    MAILDROP.c.number.in_(part),
+                    MAILDROP.c.gone_at_ms.is_(None),
+                )
                 tx.connection.execute(update(MAILDROP).where(*which).values(gone_at_ms=to_ms(at)))
-            for part in chunks(back):
-                which = (here, MAILDROP.c.number.in_(part), MAILDROP.c.gone_at_ms.is_not(None))
-                tx.connection.execute(update(MAILDROP).where(*which).values(gone_at_ms=None))
 
-        if gone or back:
+        if numbers:
+            await self._writer.state(work)
+
+    async def note_removed(self, account: AccountId, numbers: Collection[int], at: float | None) -> None:
+        """Mark what we are about to have deleted as gone since `at`, or as there after all (None)."""
+        went = to_ms(at) if at is not None else None
+
+        def work(tx: StateTx) -> None:
+            for part in chunks(numbers):
+                which = (MAILDROP.c.account == account, MAILDROP.c.number.in_(part))
+                tx.connection.execute(
+                    update(MAILDROP).where(*which).values(gone_at_ms=went, removed_at_ms=went)
+                )
+
+        if numbers:
             await self._writer.state(work)
 
     async def unname(self, account: AccountId, at: float) -> None:
@@ -219,14 +238,23 @@ class MaildropRoom:
             await self._writer.state(work)
 
     async def prune(self, account: AccountId, gone_before: float) -> int:
-        """How many sightings were forgotten, because they are gone since before that time."""
+        """How many sightings were forgotten, because they are gone since before that time.
+
+        What we had deleted keeps its row without a unique id, else its message would seem to be one that came before its
+        sighting could be noted (`unseen_holders`), and new mail with the same octets would pass for it.
+        """
 
         def work(tx: StateTx) -> int:
-            return tx.connection.execute(
-                delete(MAILDROP).where(
-                    MAILDROP.c.account == account, MAILDROP.c.gone_at_ms < to_ms(gone_before)
-                )
+            long_gone = (MAILDROP.c.account == account, MAILDROP.c.gone_at_ms < to_ms(gone_before))
+            unnamed = tx.connection.execute(
+                update(MAILDROP)
+                .where(*long_gone, MAILDROP.c.removed_at_ms.is_not(None), MAILDROP.c.uidl.is_not(None))
+                .values(uidl=None, size=None)
             ).rowcount
+            dropped = tx.connection.execute(
+                delete(MAILDROP).where(*long_gone, MAILDROP.c.removed_at_ms.is_(None))
+            ).rowcount
+            return unnamed + dropped
 
         return await self._writer.state(work)
 
@@ -254,6 +282,7 @@ def _values_of(account: AccountId, one: Sighting) -> dict[str, Any]:
         "message_id": id_to_bytes(one.message_id),
         "first_seen_ms": to_ms(one.first_seen),
         "gone_at_ms": to_ms(one.gone_at) if one.gone_at is not None else None,
+        "removed_at_ms": to_ms(one.removed_at) if one.removed_at is not None else None,
     }
 
 
@@ -267,4 +296,5 @@ def _sighting_of(row: Mapping[Any, Any]) -> Sighting:
         message_id=id_from_bytes(row["message_id"]),
         first_seen=from_ms(row["first_seen_ms"]),
         gone_at=from_ms(row["gone_at_ms"]) if row["gone_at_ms"] is not None else None,
+        removed_at=from_ms(row["removed_at_ms"]) if row["removed_at_ms"] is not None else None,
     )

@@ -32,7 +32,7 @@ class Schema:
 
 
 INDEX: Final = Schema("index", IndexModel.metadata, ("index_0001", "index_0002", "index_0003"))
-STATE: Final = Schema("state", StateModel.metadata, ("state_0001", "state_0002"))
+STATE: Final = Schema("state", StateModel.metadata, ("state_0001", "state_0002", "state_0003"))
 
 
 class FileKind(Enum):

@@ -146,6 +146,7 @@ class MaildropRow(StateModel, table=True):
         Index(None, "account", "uidl"),
         Index(None, "account", "sha256"),
         Index(None, "account", "message_id"),
+        Index(None, "account", "gone_at_ms"),
     )
 
     number: int | None = Field(default=None, sa_column=row_number())
@@ -157,6 +158,7 @@ class MaildropRow(StateModel, table=True):
     message_id: bytes
     first_seen_ms: int = Field(sa_type=BigInteger)
     gone_at_ms: int | None = Field(sa_type=BigInteger)
+    removed_at_ms: int | None = Field(sa_type=BigInteger)
 
 
 class HandoverRow(StateModel, table=True):

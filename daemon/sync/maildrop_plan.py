@@ -1,8 +1,9 @@
 """What a maildrop's listing means, held against what was seen in it before. Pure; no I/O, no clock.
 
-A message is known by its unique id *and* its listed size together (sync.md 25). Where ids repeat, as many are known as
-were seen; one more, and all of that id are looked at again, for nobody can tell which of them is new. Without a unique
-id nothing is known by the listing alone.
+A message is known by its unique id *and* its listed size together (sync.md 25), and only to the listing before: an id
+that was gone meanwhile may have been given to another message (servers that number from 1 do so), so it is fetched again
+and its octets tell. Where ids repeat, as many are known as were seen; one more, and all of that id are looked at again,
+for nobody can tell which of them is new. Without a unique id nothing is known by the listing alone.
 """
 
 from array import array
@@ -20,14 +21,13 @@ class Comparison:
     """A listing held against the sightings.
 
     `known` are message numbers and the sightings' rows, side by side; `unknown` are to be fetched, unless they turn out
-    to be one of the `nameless`. `back` were gone and are listed again; `vanished` are listed no more. Rows in neither
-    `known` nor `nameless_rows` belong to no message of this listing: fetched octets may turn out to be theirs.
+    to be one of the `nameless`. `vanished` are listed no more. Rows in neither `known` nor `nameless_rows` belong to no
+    message of this listing: fetched octets may turn out to be theirs.
     """
 
     known: tuple[Sequence[int], Sequence[int]]
     unknown: tuple[MaildropEntry, ...]
     nameless_rows: tuple[int, ...]
-    back: tuple[int, ...]
     vanished: tuple[int, ...]
     doubtful: frozenset[str] = field(default_factory=frozenset)
 
@@ -54,33 +54,28 @@ def compare(listed: Sequence[MaildropEntry], keys: Iterable[SightingKey]) -> Com
         if key.uidl is None:
             nameless.append(key)
             continue
-        if not key.is_gone:
-            seen_ids[key.uidl] += 1
+        seen_ids[key.uidl] += 1
         if (key.uidl, key.size) in places:
             rows[key.uidl, key.size].append(key)
-        elif not key.is_gone:
+        else:
             vanished.append(key.number)
     numbers, found = array("q"), array("q")
-    back: list[int] = []
     unknown: list[int] = [at for at, entry in enumerate(listed) if entry.uidl is None]
     for name, here in places.items():
-        partners = sorted(rows.get(name, ()), key=lambda key: key.is_gone)
+        partners = rows.get(name, [])
         if len(partners) < len(here):
             unknown.extend(here)
             continue
         for at, partner in zip(here, partners, strict=False):
             numbers.append(listed[at].number)
             found.append(partner.number)
-            if partner.is_gone:
-                back.append(partner.number)
-        vanished.extend(key.number for key in partners[len(here) :] if not key.is_gone)
+        vanished.extend(key.number for key in partners[len(here) :])
     listed_ids = Counter(entry.uidl for entry in listed if entry.uidl is not None)
     doubtful = {uidl for uidl, count in listed_ids.items() if count > 1 or seen_ids[uidl] > 1}
     return Comparison(
         known=(numbers, found),
         unknown=tuple(listed[at] for at in sorted(unknown)),
         nameless_rows=tuple(key.number for key in nameless),
-        back=tuple(back),
         vanished=tuple(vanished),
         doubtful=frozenset(doubtful),
     )

@@ -3,7 +3,8 @@
 The order of a batch: octets to tmp/, fsync beside the intents' transaction, rename, fsync of the directories, one index
 transaction with the events, the sightings, intents closed. Nothing is deleted on the server whose sighting is not
 durable. Octets that are here already, under a unique id that changed or from a run that died, are not stored again, and
-mail deleted here does not come back (sync.md 25).
+mail deleted here does not come back (sync.md 25). What we had the server delete has no claim on other ids: equal octets
+under a new one are new mail (docs/decisions/0005-one-message-or-two.md).
 """
 
 import asyncio
@@ -40,6 +41,9 @@ CAREFUL_MESSAGES: Final = 2 * PIPELINE_DEPTH
 """Asked for one by one after a line was lost. A server that drops a line with commands unread takes back what it had sent,
 so that the blame fell on a message before the one at fault, as far before it as the pipe is deep."""
 _ENDS: Final = ("first", "last")
+REMEMBERED_SECONDS: Final = (
+    30 * 86400.0
+)  # sync.md 25: what vanished from the maildrop, or was deleted here unseen
 
 _Staged = tuple[MaildropEntry, StagedFile]
 
@@ -213,7 +217,7 @@ class Pop3Downloads:
         keep: list[tuple[_Staged, MaildirName, MessageId]] = []
         for entry, file in staged:
             content = file.content
-            partner = partners.take(content.file_sha256)
+            partner = partners.take(content.file_sha256, entry.uidl)
             if isinstance(partner, Sighting):
                 message_id, number, first_seen = partner.message_id, partner.number, partner.first_seen
             elif partner is not None:
@@ -312,7 +316,9 @@ class Pop3Downloads:
         for one in await self._store.maildrop.with_digests(self._account, digests):
             if one.number not in self._spoken_for:
                 sightings[one.sha256].append(one)
-        holders = await self._store.maildrop.unseen_holders(self._account, digests)
+        holders = await self._store.maildrop.unseen_holders(
+            self._account, digests, deleted_since=self._clock.now() - REMEMBERED_SECONDS
+        )
         return _Partners(sightings, {digest: list(ids) for digest, ids in holders.items()}, self._taken)
 
 
@@ -325,17 +331,28 @@ class _Partners:
         holders: dict[bytes, list[MessageId]],
         taken: set[MessageId],
     ) -> None:
-        self._sightings = sightings
+        self._same_id: dict[tuple[bytes, str], list[Sighting]] = defaultdict(list)
+        self._any_id: dict[bytes, list[Sighting]] = defaultdict(list)
+        for digest, some in sightings.items():
+            for one in some:
+                if one.uidl is not None:
+                    self._same_id[digest, one.uidl].append(one)
+                if one.removed_at is None:
+                    self._any_id[digest].append(one)
         self._holders = holders
         self._taken = taken
 
-    def take(self, digest: bytes) -> Sighting | MessageId | None:
-        """A partner for octets with this digest, sightings first; None where they are new here."""
-        while waiting := self._sightings.get(digest):
-            one = waiting.pop(0)
-            if one.message_id not in self._taken:
-                self._taken.add(one.message_id)
-                return one
+    def take(self, digest: bytes, uidl: str | None) -> Sighting | MessageId | None:
+        """A partner for octets with this digest under this id: a sighting of the same id before others; None where they
+        are new here.
+        """
+        same = self._same_id.get((digest, uidl)) if uidl is not None else None
+        for some in (same, self._any_id.get(digest)):
+            while some:
+                one = some.pop(0)
+                if one.message_id not in self._taken:
+                    self._taken.add(one.message_id)
+                    return one
         while ids := self._holders.get(digest):
             message_id = ids.pop(0)
             if message_id not in self._taken:

@@ -32,14 +32,13 @@ from daemon.sync.fingerprint import is_server_other, note_server
 from daemon.sync.local_scan import LocalScan
 from daemon.sync.maildrop_plan import Comparison, compare, match_nameless
 from daemon.sync.one_way_tree import OneWayTree
-from daemon.sync.pop3_downloads import Pop3Downloads
+from daemon.sync.pop3_downloads import REMEMBERED_SECONDS, Pop3Downloads
 from daemon.sync.pop3_removals import Removals, header_digest
 from daemon.sync.postponed import Postponed, Trouble
 from daemon.sync.recovery import LocalRecovery
 from daemon.sync.tally import Tally
 from daemon.sync.wishes import Wishes
 
-REMEMBERED_SECONDS: Final = 30 * 86400.0  # sync.md 25: unique ids that vanished and may come back
 _TREE_CLAIMED: Final = "tree_claimed"
 _POSTPONED: Final = "pop3.postponed"
 _LOCKSTEP_HOSTS: Final = ("pop.gmail.com", "pop.googlemail.com")  # QUIRK Gmail: RETR itself hides the message
@@ -160,9 +159,7 @@ class Pop3Sync:
             client, listed, await self._compare(listed) if fetched else before, fetched
         )
         await self._leave(client, is_anything_marked=bool(marked))
-        now = self._clock.now()
-        await self._store.maildrop.note_listing(self._account, gone=marked, back=(), at=now)
-        await self._store.maildrop.prune(self._account, now - REMEMBERED_SECONDS)
+        await self._store.maildrop.prune(self._account, self._clock.now() - REMEMBERED_SECONDS)
         tally.add(PassResult(expunged_there=len(marked)))
         return tally.result
 
@@ -227,11 +224,10 @@ class Pop3Sync:
 
     async def _note_listing(self, comparison: Comparison, named: Sequence[int]) -> None:
         """What is listed no more is remembered for a while. Before the download: what it takes up again is there."""
-        await self._store.maildrop.note_listing(
+        await self._store.maildrop.note_gone(
             self._account,
-            gone=[*comparison.vanished, *set(comparison.nameless_rows).difference(named)],
-            back=[*comparison.back, *named],
-            at=self._clock.now(),
+            [*comparison.vanished, *set(comparison.nameless_rows).difference(named)],
+            self._clock.now(),
         )
 
     async def _keep_postponed(self) -> None:

@@ -63,6 +63,9 @@ class Removals:
         wanted = await self._proved(client, wanted, fetched)
         if not wanted:
             return (), 0
+        rows = [one.number for _, one in wanted if one.number is not None]
+        # before DELE: once it is said, nothing seen under these ids proves anything, whatever becomes of QUIT
+        await self.store.maildrop.note_removed(self.account, rows, now)
         verdicts = await client.dele([entry.number for entry, _ in wanted])
         marked: list[int] = []
         for (entry, one), refusal in zip(wanted, verdicts, strict=True):
@@ -70,6 +73,7 @@ class Removals:
                 self.log.warning("deletion.refused", number=entry.number, reason=refusal.reason)
             elif one.number is not None:
                 marked.append(one.number)
+        await self.store.maildrop.note_removed(self.account, set(rows).difference(marked), None)
         return tuple(marked), 0
 
     async def _is_to_be_announced(self, count: int) -> bool:

@@ -32,7 +32,7 @@ async def test_sightings_are_kept_by_account_and_over_restarts(open_store):
     await store.maildrop.save(HOME, [sighting("b")])
     await store.close()
     store = await open_store()
-    assert await keys(store) == [(1, "a", 10, False), (2, None, None, False)]
+    assert await keys(store) == [(1, "a", 10), (2, None, None)]
     assert await store.maildrop.get_many([1, 99]) == (replace(first, number=1),)
     assert [key[1] for key in await keys(store, HOME)] == ["b"]
 
@@ -41,21 +41,40 @@ async def test_sighting_with_a_number_is_changed_not_added(store):
     await store.maildrop.save(WORK, [sighting("a")])
     (known,) = await store.maildrop.with_digests(WORK, [DIGEST])
     await store.maildrop.save(WORK, [replace(known, uidl="b", size=11)])
-    assert await keys(store) == [(1, "b", 11, False)]
+    assert await keys(store) == [(1, "b", 11)]
 
 
 async def test_what_is_gone_keeps_the_time_it_went(store):
     await store.maildrop.save(WORK, [sighting("a"), sighting("b")])
-    await store.maildrop.note_listing(WORK, gone=[1], back=[], at=200.0)
-    await store.maildrop.note_listing(WORK, gone=[1], back=[], at=300.0)
+    await store.maildrop.note_gone(WORK, [1], 200.0)
+    await store.maildrop.note_gone(WORK, [1], 300.0)
     assert (await store.maildrop.get_many([1]))[0].gone_at == 200.0
     assert await store.maildrop.count(WORK) == 1
     assert await store.maildrop.prune(WORK, 200.0) == 0
-    await store.maildrop.note_listing(WORK, gone=[], back=[1], at=400.0)
-    assert await store.maildrop.count(WORK) == 2
-    await store.maildrop.note_listing(WORK, gone=[1], back=[], at=500.0)
-    assert await store.maildrop.prune(WORK, 600.0) == 1
-    assert await keys(store) == [(2, "b", 10, False)]
+    assert await store.maildrop.prune(WORK, 300.0) == 1
+    assert await store.maildrop.get_many([1]) == ()
+    assert await keys(store) == [(2, "b", 10)]
+
+
+async def test_nothing_is_compared_with_what_is_gone(store):
+    await store.maildrop.save(WORK, [sighting("a"), sighting("b"), sighting("c")])
+    await store.maildrop.note_gone(WORK, [1], 200.0)
+    await store.maildrop.note_removed(WORK, [2], 200.0)
+    assert await keys(store) == [(3, "c", 10)]
+    await store.maildrop.note_removed(WORK, [2], None)
+    assert await keys(store) == [(2, "b", 10), (3, "c", 10)]
+
+
+async def test_what_we_had_deleted_loses_its_id_in_time_and_not_its_row(store):
+    one = sighting("a")
+    await store.maildrop.save(WORK, [one])
+    await store.maildrop.note_removed(WORK, [1], 200.0)
+    assert await store.maildrop.prune(WORK, 200.0) == 0
+    assert await store.maildrop.prune(WORK, 300.0) == 1
+    assert await store.maildrop.prune(WORK, 300.0) == 0
+    assert await store.maildrop.get_many([1]) == (
+        replace(one, number=1, uidl=None, size=None, gone_at=200.0, removed_at=200.0),
+    )
 
 
 async def test_due_are_those_in_the_drop_with_an_id_and_seen_long_enough_ago(store):

@@ -61,6 +61,129 @@ async def test_id_with_another_size_is_another_message(drop):
         assert len(bridge.digests()) == 2, "one-way: what left the server stays here"
 
 
+@pytest.mark.parametrize("without", [[], ["TOP"], ["TOP", "PIPELINING"]])
+async def test_id_of_a_removed_message_given_to_another_of_its_size_loses_nothing(tmp_path, without):
+    """A server may number ids from 1: what was seen under one that was gone says nothing of what it names now."""
+    async with open_drop(tmp_path, without=without) as drop:
+        drop.rename_ids(lambda one: "1")
+        async with drop.bridge(leave_on_server=False) as bridge:
+            for number in (1, 2, 3):
+                drop.deliver(letter(number))
+                result = await bridge.poll()
+                assert (result.downloaded, result.expunged_there) == (1, 1)
+            assert bridge.digests() == sorted(sha(letter(number)) for number in (1, 2, 3))
+
+
+async def test_id_given_to_another_message_after_a_lost_quit_loses_nothing(drop):
+    """The server deleted, its answer was lost, and the id went to the next message before we came back."""
+    drop.deliver(letter(1))
+    drop.rename_ids(lambda one: "1")
+    async with drop.bridge(leave_on_server=False) as bridge:
+        drop.answer(lambda line: b"" if line == b"QUIT" else None)
+        with pytest.raises(ConnectionLost):
+            await bridge.poll()
+        drop.answer(lambda line: None)
+        drop.user.inbox.expunge(list(drop.user.inbox.messages))
+        drop.deliver(letter(2))
+        assert (await bridge.poll()).downloaded == 1
+        assert bridge.digests() == sorted(sha(letter(number)) for number in (1, 2))
+
+
+async def test_drop_that_vanishes_from_one_listing_is_fetched_once_more_and_stored_once(drop):
+    """A listing without a message proves nothing; nor does its id afterwards, so the octets are asked for again."""
+    drop.deliver(*(letter(number) for number in range(5)))
+    async with drop.bridge() as bridge:
+        await bridge.poll()
+        await bridge.ask((await bridge.messages())[0].id)
+        await bridge.poll()
+        here = bridge.digests()
+        show = drop.server.show
+        drop.server.show = lambda user: []
+        assert (await bridge.poll()).is_quiet
+        drop.server.show = show
+        drop.commands.clear()
+        assert (await bridge.poll()).downloaded == 0
+        assert drop.said(b"RETR") == 5
+        assert bridge.digests() == here, "nothing twice, and what was deleted here stays away"
+        drop.commands.clear()
+        assert (await bridge.poll()).is_quiet
+        assert drop.said(b"RETR") == 0
+
+
+# Equal octets
+
+
+ALARM = b"Subject: alarm\r\n\r\nalarm\r\n"
+
+
+@pytest.mark.parametrize("is_deleted_here", [False, True])
+async def test_octets_of_a_message_removed_by_us_are_new_mail_under_a_new_id(drop, is_deleted_here):
+    clock = LeapingClock()
+    async with drop.bridge(leave_on_server=False, clock=clock) as bridge:
+        for days in (0, 1, 40, 80):
+            clock.ahead = days * 86400.0
+            drop.deliver(ALARM)
+            result = await bridge.poll()
+            assert (result.downloaded, result.expunged_there) == (1, 1)
+            if is_deleted_here:
+                await bridge.ask((await bridge.messages())[0].id)
+                await bridge.poll()
+        assert len(bridge.digests()) == (0 if is_deleted_here else 4)
+
+
+async def test_octets_removed_by_us_are_new_mail_though_the_answer_to_quit_was_lost(drop):
+    """P10: the server did delete."""
+    drop.deliver(ALARM)
+    async with drop.bridge(leave_on_server=False) as bridge:
+        drop.answer(lambda line: b"" if line == b"QUIT" else None)
+        with pytest.raises(ConnectionLost):
+            await bridge.poll()
+        drop.answer(lambda line: None)
+        drop.user.inbox.expunge(list(drop.user.inbox.messages))
+        assert (await bridge.poll()).is_quiet
+        drop.deliver(ALARM)
+        assert (await bridge.poll()).downloaded == 1
+        assert len(bridge.digests()) == 2
+
+
+@pytest.mark.parametrize("is_answered", [False, True])
+async def test_message_that_outlives_its_deletion_is_neither_doubled_nor_revived(drop, is_answered):
+    """P10: its id and its octets are those that were to go."""
+    drop.deliver(letter(1), letter(2))
+    words = b"-ERR not removed\r\n" if is_answered else b""
+    async with drop.bridge(leave_on_server=False) as bridge:
+        drop.answer(lambda line: words if line == b"QUIT" else None)
+        with pytest.raises((ConnectionLost, ServerRefused)):
+            await bridge.poll()
+        await bridge.ask((await bridge.messages())[0].id)
+        drop.answer(lambda line: None)
+        result = await bridge.poll()
+        assert (result.downloaded, result.expunged_there) == (0, 2)
+        assert len(bridge.digests()) == 1
+
+
+# The memory of ids that vanished
+
+
+@pytest.mark.parametrize(("days", "revived"), [(29, 0), (31, 1)])
+async def test_vanished_message_is_remembered_for_thirty_days(drop, days, revived):
+    drop.deliver(letter(1), letter(2))
+    clock = LeapingClock()
+    async with drop.bridge(clock=clock) as bridge:
+        await bridge.poll()
+        deleted = next(one for one in await bridge.messages() if one.content.envelope.subject == "letter 1")
+        await bridge.ask(deleted.id)
+        await bridge.poll()
+        show = drop.server.show
+        drop.server.show = lambda user: []
+        await bridge.poll()
+        clock.ahead = days * 86400.0
+        await bridge.poll()
+        drop.server.show = show
+        assert (await bridge.poll()).downloaded == revived
+        assert bridge.digests().count(sha(letter(2))) == 1, "what is here is not stored again"
+
+
 @pytest.mark.parametrize("without", [["UIDL"], ["UIDL", "TOP"], ["UIDL", "TOP", "PIPELINING"]])
 async def test_server_without_ids_doubles_nothing_and_loses_nothing_there(tmp_path, without):
     """P3."""
