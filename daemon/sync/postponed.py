@@ -96,7 +96,7 @@ class Postponed:
         if not self._trials:
             return None
         kept = sorted(self._trials.items(), key=lambda item: -item[1].not_before)[:MOST_KEPT]
-        rows = [[*key, trial.trouble, trial.tries, round(trial.not_before)] for key, trial in kept]
+        rows = [[*key, trial.trouble, trial.tries, int(trial.not_before)] for key, trial in kept]
         return json.dumps(rows, separators=(",", ":"))
 
     def _not_before(self, entry: MaildropEntry) -> float:

@@ -12,7 +12,7 @@ from daemon.sync.postponed import (
     Trouble,
 )
 
-NOW = 1_700_000_000.0
+NOW = 1_700_000_000.75
 FIRST, SECOND, THIRD = (MaildropEntry(number, f"id{number}", 100) for number in (1, 2, 3))
 
 
