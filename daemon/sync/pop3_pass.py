@@ -155,6 +155,8 @@ class Pop3Sync:
                 replace(inbox, is_first_pass_done=True, message_count=len(listed))
             )
         fetched = {entry.number for entry in wanted} - refused
+        if listed.is_disputed and self._settings.leave_on_server is not True:
+            await client.list_messages()  # raises where a number is another message's by now
         marked, self.announced_count = await self._removals.mark(
             client, listed, await self._compare(listed) if fetched else before, fetched
         )

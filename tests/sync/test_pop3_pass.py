@@ -158,12 +158,63 @@ async def test_flags_asked_for_are_put_on_the_file_and_settled(drop):
 async def test_maildrop_that_shrinks_within_a_session_ends_it(drop):
     """P12."""
     drop.deliver(letter(1), letter(2))
-    drop.answer(lambda line: b"+OK\r\n1 10\r\n.\r\n" if line in {b"LIST", b"UIDL"} else None)
+    stats = [b"+OK 2 20\r\n", b"+OK 1 10\r\n"]
+
+    def answer(line: bytes) -> bytes | None:
+        if line == b"STAT":
+            return stats.pop(0)
+        return b"+OK\r\n1 10\r\n.\r\n" if line in {b"LIST", b"UIDL"} else None
+
+    drop.answer(answer)
     async with drop.bridge(leave_on_server=False) as bridge:
         with pytest.raises(RemoteProtocolError) as caught:
             await bridge.poll()
         assert caught.value.reason == "maildrop_changed"
     assert len(drop.there()) == 2
+
+
+async def test_maildrop_that_always_counts_one_more_than_it_lists_is_fetched_and_emptied(drop):
+    """P5."""
+    drop.deliver(letter(1), letter(2))
+    drop.answer(lambda line: b"+OK 3 100\r\n" if line == b"STAT" else None)
+    async with drop.bridge() as bridge:
+        assert (await bridge.poll()).downloaded == 2
+        assert (await bridge.poll()).is_quiet
+    async with drop.bridge(leave_on_server=False) as bridge:
+        assert (await bridge.poll()).expunged_there == 2
+
+
+async def test_doubted_maildrop_that_is_renumbered_after_the_download_loses_nothing(drop):
+    """P12: no number is trusted with a deletion that may mean another message by now."""
+    drop.deliver(letter(1), letter(2))
+    lists = []
+
+    def answer(line: bytes) -> bytes | None:
+        if line == b"LIST":
+            lists.append(line)
+        if line == b"UIDL" and len(lists) >= 2:
+            return b"+OK\r\n1 b\r\n2 c\r\n.\r\n"
+        return b"+OK 3 100\r\n" if line == b"STAT" else None
+
+    drop.answer(answer)
+    async with drop.bridge(leave_on_server=False) as bridge:
+        with pytest.raises(RemoteProtocolError):
+            await bridge.poll()
+        assert bridge.digests() == drop.there()
+        assert not drop.said(b"DELE")
+
+
+async def test_empty_list_of_ids_is_a_server_without_ids(drop):
+    """P3: nothing is doubled, nothing deleted, and the ids are taken up when they come."""
+    drop.deliver(letter(1), letter(2))
+    drop.answer(lambda line: b"+OK\r\n.\r\n" if line == b"UIDL" else None)
+    async with drop.bridge(leave_on_server=False) as bridge:
+        assert (await bridge.poll()).downloaded == 2
+        assert (await bridge.poll()).is_quiet
+        assert len(drop.there()) == 2
+        drop.answer(lambda line: None)
+        result = await bridge.poll()
+        assert (result.downloaded, len(bridge.digests())) == (0, 2)
 
 
 @pytest.mark.parametrize("said", [b"", b"-ERR not now\r\n", b"gibberish\r\n"])

@@ -15,13 +15,14 @@ from daemon.model.secret import Secret
 from daemon.net.deadlines import DEFAULT_TIMERS, Timers
 from daemon.net.endpoint import Endpoint
 from daemon.net.pop3 import fetching, greeting, listing, login
+from daemon.net.pop3.columns import Listing
 from daemon.net.pop3.session import Session
 from daemon.net.pop3.values import FetchedMessage, MaildropEntry, Uidl
 from daemon.net.standing import LineStanding
 from daemon.wire.pop3 import commands
 from daemon.wire.pop3.capabilities import Capabilities
 
-__all__ = ["Capabilities", "Endpoint", "FetchedMessage", "MaildropEntry", "Pop3Client", "Uidl"]
+__all__ = ["Capabilities", "Endpoint", "FetchedMessage", "Listing", "MaildropEntry", "Pop3Client", "Uidl"]
 
 _DELETE_SLICE: Final = 500  # answers awaited together; the window of commands in flight is smaller
 
@@ -33,7 +34,7 @@ class Pop3Client(LineStanding[Session]):
         super().__init__(session)
         self._endpoint = endpoint
         self._log = log
-        self._listed: tuple[MaildropEntry, ...] = ()
+        self._listed = Listing()
         self._deleted: set[int] = set()
 
     @classmethod
@@ -94,15 +95,15 @@ class Pop3Client(LineStanding[Session]):
 
     # The maildrop
 
-    async def list_messages(self) -> tuple[MaildropEntry, ...]:
+    async def list_messages(self) -> Listing:
         """Every message with its id and listed size, ascending by number.
 
         Ids are None throughout where the server has no UIDL. They may repeat, and sizes may be wrong: neither alone says
         which message it is (sync.md 25).
 
         Raises:
-            RemoteProtocolError: reason maildrop_changed: fewer listed than counted, a number given twice, or another
-                message behind a number than earlier in this session; drop the line and begin anew.
+            RemoteProtocolError: reason maildrop_changed: fewer listed than counted and not the same once more, a number
+                given twice, or another message behind a number than earlier in this session; drop the line and begin anew.
             ServerRefused, Throttled: No listing now.
         """
         listed = await listing.list_messages(self._session)

@@ -1,103 +1,151 @@
 """The maildrop as listed: UIDL and LIST side by side, checked against STAT and against what was listed before.
 
 Numbers are the only thread between the two, so a maildrop that shrinks or renumbers within a session ends it (faults.md
-P12). Mail that came between UIDL and LIST waits for the next session. RFC 1939 §5, §7.
+P12). One that was counted with more messages than were listed, or named, may have shrunk just now: it is asked once more,
+and what is said twice is how this server counts, or that it has no ids. Mail that came between UIDL and LIST waits for
+the next session. RFC 1939 §5, §7.
 """
 
 from array import array
-from collections.abc import Collection, Sequence
-from typing import Final, TypeVar
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from daemon.model.errors import RemoteProtocolError
+from daemon.net.pop3.columns import UNKNOWN, Ids, Listing
 from daemon.net.pop3.session import Session
-from daemon.net.pop3.values import MaildropEntry, Uidl
 from daemon.wire.pop3 import commands, refusals
 from daemon.wire.pop3.events import CommandDone
 from daemon.wire.pop3.responses import DropStat, SizeLines, UidlLines
 
-_UNKNOWN: Final = -1
 _T = TypeVar("_T")
 
 
 class _Columns:
-    """What was listed, in columns: a maildrop may hold hundreds of thousands."""
+    """The lines of LIST and UIDL as they came."""
 
     def __init__(self) -> None:
         self.sized = array("l")
         self.sizes = array("q")
         self.identified = array("l")
-        self.uidls: list[Uidl | None] = []
+        self.ids = Ids()
 
     def take(self, lines: SizeLines | UidlLines) -> None:
         if isinstance(lines, SizeLines):
             self.sized.extend(number for number, _ in lines.entries)
-            self.sizes.extend(_UNKNOWN if size is None else size for _, size in lines.entries)
+            self.sizes.extend(UNKNOWN if size is None else size for _, size in lines.entries)
         else:
             self.identified.extend(number for number, _ in lines.entries)
-            self.uidls.extend(uidl for _, uidl in lines.entries)
+            self.ids.extend(uidl for _, uidl in lines.entries)
 
 
-async def list_messages(session: Session) -> tuple[MaildropEntry, ...]:
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """One round of STAT, UIDL and LIST; `count` is None where STAT says none."""
+
+    count: int | None
+    has_uidls: bool
+    columns: _Columns
+
+    def join(self) -> Listing:
+        return _join(self.columns, self.count, has_uidls=self.has_uidls)
+
+    def is_short(self, listing: Listing) -> bool:
+        """Whether more were counted than were listed, or than UIDL went through."""
+        if self.count is None:
+            return False
+        counted = bisect_right(listing.numbers, self.count)
+        named = max(self.columns.identified, default=0)
+        is_named_less = self.has_uidls and counted > 0 and listing.numbers[counted - 1] > named
+        return len(listing) < self.count or is_named_less
+
+
+async def list_messages(session: Session) -> Listing:
     """Every message, ascending by number; ids are None where the server has no UIDL, sizes where it has no LIST."""
+    first = await _ask(session)
+    if first is None:
+        return Listing()
+    listing = first.join()
+    if not first.is_short(listing):
+        return listing
+    again = await _ask(session)
+    listed = again.join() if again is not None else Listing()
+    if again is None or again.count != first.count:
+        raise _changed(f"{first.count} messages were counted, {len(listing)} listed, and then others")
+    is_short = again.is_short(listed)
+    if (again.columns.sized, again.columns.sizes) != (first.columns.sized, first.columns.sizes) or (
+        is_short and listed != listing
+    ):
+        raise _changed(f"{first.count} messages were counted and {len(listing)} listed")
+    listed.is_disputed = is_short
+    return listed
+
+
+async def _ask(session: Session) -> _Answers | None:
+    """What the server says, None where the maildrop is empty."""
     columns = _Columns()
     session.lines_listener = columns.take
     try:
         stat = session.start(commands.stat())
         if not session.connection.is_pipelining and _count(await session.finish(stat)) == 0:
-            return ()
+            return None
         answers = [session.start(command) for command in (commands.list_uidls(), commands.list_sizes())]
         count = _count(await session.finish(stat))
         uidl, size = [await session.finish(answer) for answer in answers]
     finally:
         session.lines_listener = None
     if count == 0 and not columns.identified and not columns.sized:
-        return ()
+        return None
     if not size.status.is_ok and not uidl.status.is_ok:
         raise session.refusal(size)
     if not uidl.status.is_ok and refusals.is_busy(uidl.status):
         raise session.refusal(uidl)  # ids it will have next time: taking all mail for new would be a waste
-    entries = _join(columns, has_uidls=uidl.status.is_ok)
-    if count is not None and len(entries) < count:
-        raise _changed(f"{count} messages were counted and {len(entries)} listed")
-    return entries
+    return _Answers(count, uidl.status.is_ok, columns)
 
 
-def compare(before: Sequence[MaildropEntry], now: Sequence[MaildropEntry], deleted: Collection[int]) -> None:
+def compare(before: Listing, now: Listing, deleted: Collection[int]) -> None:
     """Raise RemoteProtocolError if a number stands for another message than before, or lost its message to someone else."""
-    listed = {entry.number: entry for entry in now}
-    for entry in before:
-        again = listed.get(entry.number)
-        if again is None and entry.number not in deleted:
-            raise _changed(f"message {entry.number} is gone within the session")
-        if again is not None and again != entry:
-            raise _changed(f"message {entry.number} has become another one within the session")
+    if before == now:
+        return
+    places = {number: at for at, number in enumerate(now.numbers)}
+    for at, number in enumerate(before.numbers):
+        again = places.get(number)
+        if again is None and number not in deleted:
+            raise _changed(f"message {number} is gone within the session")
+        if again is not None and before[at] != now[again]:
+            raise _changed(f"message {number} has become another one within the session")
 
 
-def _join(columns: _Columns, *, has_uidls: bool) -> tuple[MaildropEntry, ...]:
+def _join(columns: _Columns, count: int | None, *, has_uidls: bool) -> Listing:
     if columns.sized == columns.identified and columns.sized == array("l", range(1, len(columns.sized) + 1)):
-        return tuple(
-            MaildropEntry(number, uidl, None if size == _UNKNOWN else size)
-            for number, uidl, size in zip(columns.sized, columns.uidls, columns.sizes, strict=True)
-        )
-    uidls = _by_number(columns.identified, columns.uidls)
+        return Listing(columns.sized, columns.sizes, columns.ids)
+    places = _places(columns.identified, columns.ids)
     sizes = _by_number(columns.sized, columns.sizes)
-    if has_uidls:
-        last = max(uidls, default=0)
-        numbers = set(uidls) | {number for number in sizes if number <= last}
+    if has_uidls:  # those counted before UIDL was asked are no new mail
+        last = max(max(places, default=0), count or 0)
+        numbers = sorted(places.keys() | {number for number in sizes if number <= last})
     else:
-        numbers = set(sizes)
-    entries = []
-    for number in sorted(numbers):
-        size = sizes.get(number, _UNKNOWN)
-        entries.append(MaildropEntry(number, uidls.get(number), None if size == _UNKNOWN else size))
-    return tuple(entries)
+        numbers = sorted(sizes)
+    ids = Ids()
+    ids.extend(columns.ids[places[number]] if number in places else None for number in numbers)
+    return Listing(numbers, [sizes.get(number, UNKNOWN) for number in numbers], ids)
+
+
+def _places(numbers: Iterable[int], ids: Ids) -> dict[int, int]:
+    """Where the id of each number is."""
+    found: dict[int, int] = {}
+    for at, number in enumerate(numbers):
+        if ids[found.setdefault(number, at)] != ids[at]:
+            raise _twice(number)
+    return found
 
 
 def _by_number(numbers: Sequence[int], values: Sequence[_T]) -> dict[int, _T]:
     found: dict[int, _T] = {}
     for number, value in zip(numbers, values, strict=True):
         if found.setdefault(number, value) != value:
-            raise _changed(f"message {number} is listed twice, as different ones")
+            raise _twice(number)
     return found
 
 
@@ -107,3 +155,7 @@ def _count(done: CommandDone) -> int | None:
 
 def _changed(detail: str) -> RemoteProtocolError:
     return RemoteProtocolError(f"the maildrop cannot be relied on: {detail}", reason="maildrop_changed")
+
+
+def _twice(number: int) -> RemoteProtocolError:
+    return _changed(f"message {number} is listed twice, as different ones")

@@ -89,8 +89,6 @@ async def test_mail_that_came_between_waits_for_the_next_session(play):
 @pytest.mark.parametrize(
     ("uidl", "sizes"),
     [
-        ((b"1 a", b"2 b"), (b"1 100", b"2 200")),
-        ((), ()),
         ((b"1 a", b"2 b", b"3 c", b"2 other"), (b"1 100", b"2 200", b"3 3")),
         ((b"1 a", b"2 b", b"3 c"), (b"1 100", b"2 200", b"3 3", b"3 4")),
     ],
@@ -100,6 +98,61 @@ async def test_listing_that_contradicts_itself_drops_the_session(play, uidl, siz
     with pytest.raises(RemoteProtocolError) as caught:
         await listed(play, b"+OK 3 600", uidl, sizes)
     assert caught.value.reason == "maildrop_changed"
+
+
+AB = (b"1 a", b"2 b")
+SIZES = (b"1 100", b"2 200")
+
+
+@pytest.mark.parametrize(
+    ("stat", "uidl", "sizes"),
+    [
+        (b"+OK 2 300", AB, SIZES),  # it shrank while it was listed
+        (b"+OK 0 0", (), ()),
+        (b"+OK 4 300", AB, SIZES),
+        (b"+OK 3 300", (b"1 b", b"2 c"), SIZES),
+        (b"+OK 3 300", AB, (b"1 100", b"2 201")),
+        (b"+OK 3 300", (b"1 a",), (b"1 100",)),
+    ],
+)
+async def test_maildrop_counted_larger_than_listed_that_is_another_when_asked_again_is_dropped(
+    play, stat, uidl, sizes
+):
+    """P12."""
+    with pytest.raises(RemoteProtocolError) as caught:
+        await listed(play, b"+OK 3 600", AB, SIZES, *again(stat, uidl, sizes))
+    assert caught.value.reason == "maildrop_changed"
+
+
+@pytest.mark.parametrize("caps", [(b"USER", b"UIDL", b"PIPELINING"), ONE_BY_ONE])
+async def test_maildrop_counted_larger_than_listed_twice_is_what_was_listed(play, caps):
+    """P5: STAT is not LIST; but what may have changed has a mark."""
+    stat = b"+OK 3 300"
+    client = await play(listing(stat, AB, SIZES, *again(stat, AB, SIZES)), caps=caps)
+    found = await client.list_messages()
+    assert found == (MaildropEntry(1, "a", 100), MaildropEntry(2, "b", 200))
+    assert found.is_disputed
+
+
+@pytest.mark.parametrize(
+    ("uidl", "expected"),
+    [
+        ((), [(1, None, 100), (2, None, 200)]),
+        ((b"1 a",), [(1, "a", 100), (2, None, 200)]),
+    ],
+)
+async def test_ids_missing_twice_are_ids_that_the_server_has_not(play, uidl, expected):
+    """P3: `+OK` and an empty list."""
+    stat = b"+OK 2 300"
+    assert await listed(play, stat, uidl, SIZES, *again(stat, uidl, SIZES)) == expected
+
+
+async def test_ids_missing_once_are_asked_for_again(play):
+    stat = b"+OK 2 300"
+    client = await play(listing(stat, (), SIZES, *again(stat, AB, SIZES)))
+    found = await client.list_messages()
+    assert [one.uidl for one in found] == ["a", "b"]
+    assert not found.is_disputed
 
 
 def again(stat, uidl, sizes):
