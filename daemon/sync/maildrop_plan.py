@@ -7,13 +7,18 @@ for nobody can tell which of them is new. Without a unique id nothing is known b
 """
 
 from array import array
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from daemon.model.maildrop import Sighting
-from daemon.net.pop3.values import MaildropEntry
+from daemon.net.pop3.client import Listing, MaildropEntry
+from daemon.net.pop3.columns import UNKNOWN
 from daemon.store.maildrop import SightingKey
+from daemon.sync.listed_ids import ListedIds
+
+_NONE: Final = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,47 +42,61 @@ class Comparison:
 
 
 def compare(listed: Sequence[MaildropEntry], keys: Iterable[SightingKey]) -> Comparison:
-    """What is known, what is not, and what is gone.
+    """What is known, what is not, and what is gone; in columns, for either side may have hundreds of thousands.
 
     `doubtful` are unique ids that do not say which message they mean: listed twice, or seen with two messages. None of
     them may be deleted on the server.
     """
-    places: dict[tuple[str, int | None], list[int]] = defaultdict(list)
-    for at, entry in enumerate(listed):
-        if entry.uidl is not None:
-            places[entry.uidl, entry.size].append(at)
-    rows: dict[tuple[str, int | None], list[SightingKey]] = defaultdict(list)
-    nameless: list[SightingKey] = []
-    vanished: list[int] = []
-    seen_ids = Counter[str]()
-    for key in keys:
-        if key.uidl is None:
-            nameless.append(key)
+    columns = Listing.of(listed)
+    ids = ListedIds(columns)
+    partners = array("q", [_NONE]) * len(columns)
+    further: dict[int, list[int]] = defaultdict(list)
+    seen = bytearray(len(columns))
+    nameless, vanished = array("q"), array("q")
+    for number, uidl, size in keys:
+        if uidl is None:
+            nameless.append(number)
             continue
-        seen_ids[key.uidl] += 1
-        if (key.uidl, key.size) in places:
-            rows[key.uidl, key.size].append(key)
+        places = ids.places_of(uidl.encode())
+        if places:
+            first = next(iter(places.values()))[0]
+            seen[first] = min(seen[first] + 1, 2)
+        here = places.get(UNKNOWN if size is None else size)
+        if here is None:
+            vanished.append(number)
+        elif partners[here[0]] == _NONE:
+            partners[here[0]] = number
         else:
-            vanished.append(key.number)
-    numbers, found = array("q"), array("q")
-    unknown: list[int] = [at for at, entry in enumerate(listed) if entry.uidl is None]
-    for name, here in places.items():
-        partners = rows.get(name, [])
-        if len(partners) < len(here):
-            unknown.extend(here)
+            further[here[0]].append(number)
+    numbers, found, unknown = array("l"), array("q"), array("l", ids.nameless)
+    for at, partner in enumerate(partners):
+        if ids.repeated[at] or not columns.ids.octets_at(at):
             continue
-        for at, partner in zip(here, partners, strict=False):
-            numbers.append(listed[at].number)
-            found.append(partner.number)
-        vanished.extend(key.number for key in partners[len(here) :])
-    listed_ids = Counter(entry.uidl for entry in listed if entry.uidl is not None)
-    doubtful = {uidl for uidl, count in listed_ids.items() if count > 1 or seen_ids[uidl] > 1}
+        if partner == _NONE:
+            unknown.append(at)
+        else:
+            numbers.append(columns.numbers[at])
+            found.append(partner)
+            vanished.extend(further.get(at, ()))
+    doubtful = {columns.ids[at] for at, count in enumerate(seen) if count > 1} if 2 in seen else set()
+    for group in ids.groups():
+        for here in group.values():
+            rows = [row for row in (partners[here[0]], *further.get(here[0], ())) if row != _NONE]
+            if len(rows) < len(here):
+                unknown.extend(here)
+                continue
+            numbers.extend(columns.numbers[at] for at in here)
+            found.extend(rows[: len(here)])
+            vanished.extend(rows[len(here) :])
+        places_count = sum(map(len, group.values()))
+        if places_count > 1:
+            doubtful.add(columns.ids[next(iter(group.values()))[0]])
     return Comparison(
         known=(numbers, found),
-        unknown=tuple(listed[at] for at in sorted(unknown)),
-        nameless_rows=tuple(key.number for key in nameless),
+        unknown=tuple(columns[at] for at in sorted(unknown)),
+        nameless_rows=tuple(nameless),
         vanished=tuple(vanished),
-        doubtful=frozenset(doubtful),
+        doubtful=frozenset(uidl for uidl in doubtful if uidl is not None),
     )
 
 
@@ -115,10 +134,12 @@ def due_for_removal(
     `sightings` are (message number, sighting). What is listed under another id or size than it was seen with, or has
     no unique id, or a doubtful one, stays (sync.md 25).
     """
-    entries = {entry.number: entry for entry in listed}
+    seen = list(sightings)
+    concerned = {number for number, _ in seen}
+    entries = {entry.number: entry for entry in listed if entry.number in concerned} if concerned else {}
     return [
         (entry, one)
-        for number, one in sightings
+        for number, one in seen
         if (entry := entries.get(number)) is not None
         and one.uidl is not None
         and (entry.uidl, entry.size) == (one.uidl, one.size)

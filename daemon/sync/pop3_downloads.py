@@ -9,6 +9,8 @@ under a new one are new mail (docs/decisions/0005-one-message-or-two.md).
 
 import asyncio
 import contextlib
+from array import array
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
@@ -69,7 +71,7 @@ class Pop3Downloads:
         self._log = log
         self._tally = tally
         self._postponed = postponed
-        self._spoken_for: set[int] = set()
+        self._spoken_for = _Rows(())
         self._taken: set[MessageId] = set()
         self._refused: set[int] = set()
 
@@ -93,7 +95,7 @@ class Pop3Downloads:
             spoken_for: Rows of sightings that belong to other messages of this listing.
             is_lockstep: Have each message durable before the next is asked for.
         """
-        self._spoken_for = set(spoken_for)
+        self._spoken_for = _Rows(spoken_for)
         self._taken.clear()
         self._refused = set()
         lost: MailError | None = None
@@ -320,6 +322,19 @@ class Pop3Downloads:
             self._account, digests, deleted_since=self._clock.now() - REMEMBERED_SECONDS
         )
         return _Partners(sightings, {digest: list(ids) for digest, ids in holders.items()}, self._taken)
+
+
+class _Rows:
+    """Numbers of rows: a maildrop may hold hundreds of thousands."""
+
+    def __init__(self, numbers: Iterable[int]) -> None:
+        self._numbers = array("q", sorted(numbers))
+
+    def __contains__(self, number: int | None) -> bool:
+        if number is None:
+            return False
+        at = bisect_left(self._numbers, number)
+        return at < len(self._numbers) and self._numbers[at] == number
 
 
 class _Partners:

@@ -7,6 +7,7 @@ had begun.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -142,7 +143,7 @@ class Pop3Sync:
                 client,
                 inbox,
                 wanted,
-                [*before.known_rows, *named],
+                chain(before.known_rows, named),
                 is_lockstep=self._settings.host.lower() in _LOCKSTEP_HOSTS,
             )
         except MailError:

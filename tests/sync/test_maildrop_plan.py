@@ -1,7 +1,8 @@
 """A listing held against what was seen before."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +10,7 @@ from daemon.model.ids import MessageId
 from daemon.model.maildrop import Sighting
 from daemon.net.pop3.values import MaildropEntry
 from daemon.store.maildrop import SightingKey
+from daemon.sync import listed_ids
 from daemon.sync.maildrop_plan import compare, due_for_removal, match_nameless
 
 
@@ -101,3 +103,41 @@ def test_only_what_is_beyond_doubt_may_leave():
     due = due_for_removal(entries, rows, {"c"}, seen_before=10.0)
     assert [one.uidl for _, one in due] == ["a"]
     assert [one.uidl for _, one in due_for_removal(entries, rows, {"c"}, seen_before=None)] == ["a", "d"]
+
+
+def of_old(listed, keys):
+    """The same comparison with an object for everything."""
+    places, rows, seen_ids = defaultdict(list), defaultdict(list), Counter(key.uidl for key in keys)
+    for entry in listed:
+        places[entry.uidl, entry.size].append(entry)
+    for key in keys:
+        rows[key.uidl, key.size].append(key.number)
+    found, unknown, vanished = {}, [], []
+    for (uidl, size), here in places.items():
+        partners = rows[uidl, size]
+        if uidl is None or len(partners) < len(here):
+            unknown.extend(here)
+        else:
+            found.update(zip([entry.number for entry in here], partners, strict=False))
+            vanished.extend(partners[len(here) :])
+    for (uidl, size), numbers in rows.items():
+        if uidl is not None and (uidl, size) not in places:
+            vanished.extend(numbers)
+    counts = Counter(entry.uidl for entry in listed)
+    doubtful = {uidl for uidl, n in counts.items() if uidl is not None and (n > 1 or seen_ids[uidl] > 1)}
+    return found, unknown, vanished, doubtful
+
+
+@pytest.mark.parametrize("collides", [False, True])
+@given(here=pairs, before=pairs)
+def test_columns_say_what_objects_say(collides, here, before):
+    entries, rows = listed(*here), seen(*before)
+    with pytest.MonkeyPatch.context() as patch:
+        if collides:
+            patch.setattr(listed_ids, "hash", len, raising=False)
+        got = compare(entries, rows)
+    found, unknown, vanished, doubtful = of_old(entries, rows)
+    assert known(got) == found
+    assert list(got.unknown) == sorted(unknown, key=lambda entry: entry.number)
+    assert sorted(got.vanished) == sorted(vanished)
+    assert got.doubtful == doubtful

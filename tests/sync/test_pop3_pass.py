@@ -1,15 +1,19 @@
 """Polls of a maildrop: what comes down, what stays there, what stays away."""
 
+import tracemalloc
+
 import pytest
 
 from daemon.model.errors import ConnectionLost, MailError, RemoteProtocolError, ServerRefused
 from daemon.model.events import EventName
 from daemon.model.flags import SEEN
+from daemon.model.ids import new_message_id
+from daemon.model.maildrop import Sighting
 from daemon.model.operations import OperationKind, OperationState
 from daemon.model.settings import Tls
 from tests.support import corpus
 from tests.support.server_side import server_side
-from tests.sync.pop3_stage import letter, open_drop, open_pop3, sha
+from tests.sync.pop3_stage import ACCOUNT, letter, open_drop, open_pop3, sha
 
 
 @pytest.fixture
@@ -279,3 +283,49 @@ async def test_mail_that_the_server_removes_by_itself_stays_here(drop):
         assert (await bridge.poll()).is_quiet
         assert len(bridge.digests()) == 2
         assert len(await bridge.messages()) == 2
+
+
+MANY = 200_000
+MOST_MIB = 64.0
+
+
+@pytest.mark.slow
+async def test_poll_of_200_000_messages_with_one_new_takes_less_than_64_mib(drop):
+    """P13."""
+    ids = [f"{number:032x}" for number in range(1, MANY + 1)]
+    sizes = b"".join(b"%d %d\r\n" % (number, 1000 + number % 5000) for number in range(1, MANY + 1))
+    uidls = "".join(f"{number} {uidl}\r\n" for number, uidl in enumerate(ids, 1)).encode()
+    drop.deliver(letter(1))
+    said = {
+        b"STAT": b"+OK %d 1\r\n" % MANY,
+        b"LIST": b"+OK\r\n" + sizes + b".\r\n",
+        b"UIDL": b"+OK\r\n" + uidls + b".\r\n",
+    }
+    whole = b"+OK\r\n" + letter(1) + b".\r\n"
+    drop.answer(lambda line: said.get(line) or (whole if line == b"RETR %d" % MANY else None))
+    async with drop.bridge() as bridge:
+        for start in range(1, MANY, 20_000):
+            await bridge.store.maildrop.save(
+                ACCOUNT,
+                [
+                    Sighting(
+                        uidl=ids[number - 1],
+                        size=1000 + number % 5000,
+                        sha256=number.to_bytes(32),
+                        header_sha256=bytes(32),
+                        message_id=new_message_id(),
+                        first_seen=1.0,
+                    )
+                    for number in range(start, min(start + 20_000, MANY))
+                ],
+            )
+        tracemalloc.start()
+        try:
+            result = await bridge.poll()
+            peak = tracemalloc.get_traced_memory()[1] / 2**20
+        finally:
+            tracemalloc.stop()
+    print(f"peak: {peak:.1f} MiB")
+    assert result.downloaded == 1
+    assert [drop.said(word) for word in (b"UIDL", b"RETR")] == [1, 1]
+    assert peak < MOST_MIB
