@@ -14,15 +14,25 @@ from daemon.model.errors import MessageUnavailable, ServerRefused
 from daemon.model.secret import Secret
 from daemon.net.deadlines import DEFAULT_TIMERS, Timers
 from daemon.net.endpoint import Endpoint
-from daemon.net.pop3 import fetching, greeting, listing, login
+from daemon.net.pop3 import fetching, greeting, listing, login, removing
 from daemon.net.pop3.columns import Listing
+from daemon.net.pop3.headers import Header, Headers
 from daemon.net.pop3.session import Session
 from daemon.net.pop3.values import FetchedMessage, MaildropEntry, Uidl
 from daemon.net.standing import LineStanding
 from daemon.wire.pop3 import commands
 from daemon.wire.pop3.capabilities import Capabilities
 
-__all__ = ["Capabilities", "Endpoint", "FetchedMessage", "Listing", "MaildropEntry", "Pop3Client", "Uidl"]
+__all__ = [
+    "Capabilities",
+    "Endpoint",
+    "FetchedMessage",
+    "Header",
+    "Listing",
+    "MaildropEntry",
+    "Pop3Client",
+    "Uidl",
+]
 
 _DELETE_SLICE: Final = 500  # answers awaited together; the window of commands in flight is smaller
 
@@ -36,6 +46,7 @@ class Pop3Client(LineStanding[Session]):
         self._log = log
         self._listed = Listing()
         self._deleted: set[int] = set()
+        self._headers = Headers(session)
 
     @classmethod
     async def connect(
@@ -155,6 +166,31 @@ class Pop3Client(LineStanding[Session]):
         if not isinstance(done.result, bytes):
             raise MessageUnavailable(f"the header of message {number} is larger than any header may be")
         return done.result
+
+    async def tops(self, numbers: Sequence[int]) -> dict[int, Header] | None:
+        """The header of each message, or why there is none, by one pipe; None where the server has no TOP.
+
+        All are held in memory together: ask for a few dozen at a time.
+
+        Raises:
+            Throttled: The server asks for patience.
+        """
+        return await self._headers.fetch(numbers)
+
+    async def remove(self, entries: Sequence[MaildropEntry]) -> tuple[ServerRefused | None, ...]:
+        """Mark messages with a unique id as deleted, each only if its number still stands for it; one verdict each.
+
+        Nothing is deleted before `quit` has returned (RFC 1939 §6).
+
+        Raises:
+            RemoteProtocolError: reason maildrop_changed: a number names another message by now. The line is dropped,
+                and nothing is deleted.
+        """
+        verdicts = await removing.remove(self._session, entries)
+        self._deleted.update(
+            entry.number for entry, refusal in zip(entries, verdicts, strict=True) if refusal is None
+        )
+        return verdicts
 
     async def dele(self, numbers: Sequence[int]) -> tuple[ServerRefused | None, ...]:
         """Mark messages as deleted, pipelined; one verdict each, None for accepted.

@@ -29,6 +29,12 @@ _BUSY_WORDS: Final = re.compile(
 _CREDENTIAL_WORDS: Final = re.compile(
     r"auth|passw|credential|log[ -]?[io]n|user|account|mailbox|denied|invalid|incorrect|wrong", re.IGNORECASE
 )
+_UNKNOWN_COMMAND: Final = re.compile(
+    r"(?:unknown|unrecogni[sz]ed|invalid|illegal|bad|undefined|unsupported|unimplemented|no such)\s+(?:\S+\s+)?command"
+    r"|command\b.{0,40}\b(?:unknown|unrecogni[sz]ed|invalid|unsupported|unimplemented"
+    r"|not (?:known|recogni[sz]ed|understood|supported|implemented|available))",
+    re.IGNORECASE,
+)
 _DELAY: Final = re.compile(r"(\d{1,6})[ ]{0,3}(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?)\b", re.IGNORECASE)
 
 
@@ -74,6 +80,11 @@ def is_busy(status: Status) -> bool:
     return status.code in BUSY_CODES or bool(
         _THROTTLE_WORDS.search(status.text) or _BUSY_WORDS.search(status.text)
     )
+
+
+def is_unknown_command(status: Status) -> bool:
+    """Whether an -ERR says that the server does not have the command, and nothing of one message."""
+    return not is_busy(status) and bool(_UNKNOWN_COMMAND.search(status.text))
 
 
 def throttled(status: Status) -> Throttled:

@@ -117,3 +117,19 @@ def test_after_login_locked_is_about_one_message(line, kind):
 def test_busy_is_told_from_unknown(line, expected):
     assert refusals.is_busy(parse_status(line)) is expected
     assert isinstance(refusals.throttled(parse_status(line)), Throttled)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"-ERR unknown command", True),
+        (b"-ERR Unrecognized POP3 command", True),
+        (b"-ERR command TOP is not implemented", True),
+        (b"-ERR unknown message", False),
+        (b"-ERR no such message", False),
+        (b"-ERR [SYS/TEMP] unknown command", False),
+        (b"-ERR", False),
+    ],
+)
+def test_unknown_command_is_told_from_an_unknown_message(line, expected):
+    assert refusals.is_unknown_command(parse_status(line)) is expected
