@@ -121,6 +121,7 @@ class Pop3Session:
         self._standing.note_sync()
         self._telling.note_result(result, self._clock.monotonic() - started)
         self._show()
+        await self._engine.note_shown()
 
     async def _one_poll(self) -> PassResult:
         await self._wait_for_login_delay()

@@ -132,21 +132,20 @@ class MaildropRoom:
         holders = await self._readers.index(stored)
         return await self._readers.state(lambda connection: unseen(connection, holders))
 
-    async def due(self, account: AccountId, seen_before: float) -> tuple[Sighting, ...]:
-        """Sightings with a unique id that are in the maildrop and were first seen at that time or earlier, oldest first."""
+    async def due(self, account: AccountId, seen_before: float) -> frozenset[int]:
+        """Rows of messages in the maildrop with a unique id that were first seen at that time or earlier."""
 
-        def query(connection: Connection) -> tuple[Sighting, ...]:
-            rows = connection.execute(
-                select(MAILDROP)
-                .where(
-                    MAILDROP.c.account == account,
-                    MAILDROP.c.uidl.is_not(None),
-                    MAILDROP.c.gone_at_ms.is_(None),
-                    MAILDROP.c.first_seen_ms <= to_ms(seen_before),
-                )
-                .order_by(MAILDROP.c.number)
+        def query(connection: Connection) -> frozenset[int]:
+            return frozenset(
+                connection.execute(
+                    select(MAILDROP.c.number).where(
+                        MAILDROP.c.account == account,
+                        MAILDROP.c.uidl.is_not(None),
+                        MAILDROP.c.gone_at_ms.is_(None),
+                        MAILDROP.c.first_seen_ms <= to_ms(seen_before),
+                    )
+                ).scalars()
             )
-            return tuple(_sighting_of(row) for row in rows.mappings())
 
         return await self._readers.state(query)
 

@@ -123,26 +123,17 @@ def match_nameless(
 
 
 def due_for_removal(
-    listed: Iterable[MaildropEntry],
-    sightings: Iterable[tuple[int, Sighting]],
-    doubtful: Collection[str],
-    *,
-    seen_before: float | None,
-) -> list[tuple[MaildropEntry, Sighting]]:
-    """Messages that may leave the server: stored here, first seen before that time (None: whenever), and beyond doubt.
+    listed: Iterable[MaildropEntry], comparison: Comparison, due: Collection[int] | None
+) -> list[tuple[MaildropEntry, int]]:
+    """Messages that may leave the server, with their rows: known in this listing, beyond doubt, and due (None: all).
 
-    `sightings` are (message number, sighting). What is listed under another id or size than it was seen with, or has
-    no unique id, or a doubtful one, stays (sync.md 25).
+    What is listed under another id or size than it was seen with, or has no unique id, or a doubtful one, stays (sync.md
+    25).
     """
-    seen = list(sightings)
-    concerned = {number for number, _ in seen}
-    entries = {entry.number: entry for entry in listed if entry.number in concerned} if concerned else {}
+    rows = dict(zip(*comparison.known, strict=True)) if due is None or due else {}
+    rows = {number: row for number, row in rows.items() if due is None or row in due}
     return [
-        (entry, one)
-        for number, one in seen
-        if (entry := entries.get(number)) is not None
-        and one.uidl is not None
-        and (entry.uidl, entry.size) == (one.uidl, one.size)
-        and one.uidl not in doubtful
-        and (seen_before is None or one.first_seen <= seen_before)
+        (entry, row)
+        for entry in listed
+        if (row := rows.get(entry.number)) is not None and entry.uidl not in comparison.doubtful
     ]

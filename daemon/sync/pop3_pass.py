@@ -13,14 +13,7 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
-from daemon.model.errors import (
-    ConnectionLost,
-    MailError,
-    MessageUnavailable,
-    RemoteProtocolError,
-    ServerRefused,
-    Throttled,
-)
+from daemon.model.errors import ConnectionLost, MailError, RemoteProtocolError, ServerRefused, Throttled
 from daemon.model.ids import INBOX, MailboxName, MaildirName
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.passes import PassResult, Progress
@@ -33,8 +26,9 @@ from daemon.sync.fingerprint import is_server_other, note_server
 from daemon.sync.local_scan import LocalScan
 from daemon.sync.maildrop_plan import Comparison, compare, match_nameless
 from daemon.sync.one_way_tree import OneWayTree
+from daemon.sync.pop3_announcement import Announcement
 from daemon.sync.pop3_downloads import REMEMBERED_SECONDS, Pop3Downloads
-from daemon.sync.pop3_removals import Removals, header_digest
+from daemon.sync.pop3_removals import Removals, header_digests
 from daemon.sync.postponed import Postponed, Trouble
 from daemon.sync.recovery import LocalRecovery
 from daemon.sync.tally import Tally
@@ -42,6 +36,7 @@ from daemon.sync.wishes import Wishes
 
 _TREE_CLAIMED: Final = "tree_claimed"
 _POSTPONED: Final = "pop3.postponed"
+_HEADERS_SINGLY: Final = "pop3.headers_singly"
 _LOCKSTEP_HOSTS: Final = ("pop.gmail.com", "pop.googlemail.com")  # QUIRK Gmail: RETR itself hides the message
 
 
@@ -71,9 +66,13 @@ class Pop3Sync:
         )
         self._backups = Backups(account=settings.id, store=store, tree=tree, log=log)
         self._recovery = LocalRecovery(account=settings.id, store=store, tree=tree, log=log)
+        self._announcement = Announcement(
+            account=settings.id, leave_on_server=settings.leave_on_server, store=store, log=log
+        )
         self._removals = Removals(
             account=settings.id,
             leave_on_server=settings.leave_on_server,
+            announcement=self._announcement,
             store=store,
             clock=clock,
             log=log,
@@ -82,11 +81,15 @@ class Pop3Sync:
         self._without_top: set[MaildropEntry] = set()
         self._is_prepared = False
         self.announced_count = 0
-        """How many messages the next poll will remove from the server, said once before it begins."""
+        """How many messages the next poll will remove from the server, said once before it begins; see `note_shown`."""
 
     def note_local_change(self) -> None:
         """The tree may have changed: look at every directory the next time."""
         self._scan.forget()
+
+    async def note_shown(self) -> None:
+        """What the last poll announced was shown: the next one may begin."""
+        await self._announcement.confirm()
 
     async def recover(self) -> None:
         """Make the store whole after whatever ended the last run; no network.
@@ -158,10 +161,13 @@ class Pop3Sync:
         fetched = {entry.number for entry in wanted} - refused
         if listed.is_disputed and self._settings.leave_on_server is not True:
             await client.list_messages()  # raises where a number is another message's by now
-        marked, self.announced_count = await self._removals.mark(
+        marked, announced = await self._removals.mark(
             client, listed, await self._compare(listed) if fetched else before, fetched
         )
         await self._leave(client, is_anything_marked=bool(marked))
+        self.announced_count = announced
+        if not announced:
+            await self._announcement.confirm()
         await self._store.maildrop.prune(self._account, self._clock.now() - REMEMBERED_SECONDS)
         tally.add(PassResult(expunged_there=len(marked)))
         return tally.result
@@ -206,24 +212,43 @@ class Pop3Sync:
             return wanted, []
         sightings = await self._store.maildrop.get_many(comparison.nameless_rows)
         sizes = {one.size for one in sightings}
-        headers: list[tuple[MaildropEntry, bytes]] = []
-        for entry in nameless:
-            if entry.size not in sizes or self._postponed.tries(entry) or entry in self._without_top:
-                continue
+        asked = [
+            entry
+            for entry in nameless
+            if entry.size in sizes and not self._postponed.tries(entry) and entry not in self._without_top
+        ]
+        digests = await self._header_digests(client, asked)
+        if digests is None:
+            return wanted, []  # no TOP: the digest of the whole tells
+        headers = [(entry, digests[entry.number]) for entry in nameless if entry.number in digests]
+        found = match_nameless(headers, sightings)
+        rows = [one.number for one in found.values() if one.number is not None]
+        return [entry for entry in wanted if entry.number not in found], rows
+
+    async def _header_digests(
+        self, client: Pop3Client, entries: Sequence[MaildropEntry]
+    ) -> Mapping[int, bytes] | None:
+        """Digests of headers by number. After a line was lost they are asked for one by one, to know which it was."""
+        singly_since = await self._store.facts.get(self._account, _HEADERS_SINGLY) if entries else None
+        if singly_since is None or self._clock.now() - float(singly_since) > REMEMBERED_SECONDS:
             try:
-                headers.append((entry, await header_digest(client, entry.number)))
+                return await header_digests(client, [entry.number for entry in entries])
+            except (ConnectionLost, RemoteProtocolError, Throttled):
+                await self._store.facts.set(self._account, _HEADERS_SINGLY, str(self._clock.now()))
+                raise
+        digests: dict[int, bytes] = {}
+        for entry in entries:
+            try:
+                found = await header_digests(client, [entry.number])
             except (ConnectionLost, RemoteProtocolError, Throttled):
                 self._without_top.add(entry)
                 self._postponed.note_failed(entry, Trouble.LINE_LOST, self._clock.now())
                 await self._keep_postponed()
                 raise
-            except ServerRefused:
-                break  # no TOP: the digest of the whole tells
-            except MessageUnavailable:
-                continue
-        found = match_nameless(headers, sightings)
-        rows = [one.number for one in found.values() if one.number is not None]
-        return [entry for entry in wanted if entry.number not in found], rows
+            if found is None:
+                return None
+            digests.update(found)
+        return digests
 
     async def _note_listing(self, comparison: Comparison, named: Sequence[int]) -> None:
         """What is listed no more is remembered for a while. Before the download: what it takes up again is there."""

@@ -14,16 +14,15 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
-from daemon.model.errors import MessageUnavailable, ServerRefused, Throttled
 from daemon.model.ids import AccountId
-from daemon.model.maildrop import Sighting
 from daemon.net.pop3.client import MaildropEntry, Pop3Client
 from daemon.store.store import Store
 from daemon.sync.maildrop_plan import Comparison, due_for_removal
+from daemon.sync.pop3_announcement import Announcement
 from daemon.wire import mime
 
-ANNOUNCE_ABOVE: Final = 100  # messages that are removed at the first go without a word (decisions.md 4)
-_ANNOUNCED: Final = "pop3.removal_announced"
+_SLICE: Final = 500
+_HEADERS_AT_ONCE: Final = 32  # a header may have a megabyte
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +31,7 @@ class Removals:
 
     account: AccountId
     leave_on_server: bool | int
+    announcement: Announcement
     store: Store
     clock: Clock
     log: FilteringBoundLogger
@@ -48,74 +48,81 @@ class Removals:
         `comparison` is of the state after the download; `fetched` are the numbers fetched in this session.
         """
         if self.leave_on_server is True:
+            await self.announcement.withdraw()
             return (), 0
         now = self.clock.now()
-        seen_before = now if self.leave_on_server is False else now - self.leave_on_server
-        due = {one.number: one for one in await self.store.maildrop.due(self.account, seen_before)}
-        wanted = due_for_removal(
-            listed,
-            [(number, due[row]) for number, row in zip(*comparison.known, strict=True) if row in due],
-            comparison.doubtful,
-            seen_before=seen_before,
-        )
-        if await self._is_to_be_announced(len(wanted)):
-            return (), len(wanted)
-        wanted = await self._proved(client, wanted, fetched)
-        if not wanted:
-            return (), 0
-        rows = [one.number for _, one in wanted if one.number is not None]
+        due = None
+        if self.leave_on_server is not False:
+            due = await self.store.maildrop.due(self.account, now - self.leave_on_server)
+        wanted = due_for_removal(listed, comparison, due)
+        allowed, announced = await self.announcement.allowed(wanted)
+        marked: list[int] = []
+        for start in range(0, len(allowed), _SLICE):
+            proved = await self._proved(client, allowed[start : start + _SLICE], fetched)
+            marked.extend(await self._removed(client, proved, now))
+        return tuple(marked), announced
+
+    async def _removed(
+        self, client: Pop3Client, proved: Sequence[tuple[MaildropEntry, int]], now: float
+    ) -> list[int]:
+        """Rows of those that the server has marked."""
+        rows = [row for _, row in proved]
         # before DELE: once it is said, nothing seen under these ids proves anything, whatever becomes of QUIT
         await self.store.maildrop.note_removed(self.account, rows, now)
-        verdicts = await client.dele([entry.number for entry, _ in wanted])
-        marked: list[int] = []
-        for (entry, one), refusal in zip(wanted, verdicts, strict=True):
+        verdicts = await client.remove([entry for entry, _ in proved])
+        kept: list[int] = []
+        for (entry, row), refusal in zip(proved, verdicts, strict=True):
             if refusal is not None:
                 self.log.warning("deletion.refused", number=entry.number, reason=refusal.reason)
-            elif one.number is not None:
-                marked.append(one.number)
-        await self.store.maildrop.note_removed(self.account, set(rows).difference(marked), None)
-        return tuple(marked), 0
-
-    async def _is_to_be_announced(self, count: int) -> bool:
-        """Whether this poll only says what the next one will remove: the first time it is many."""
-        if not count or await self.store.facts.get(self.account, _ANNOUNCED) is not None:
-            return False
-        await self.store.facts.set(self.account, _ANNOUNCED, str(count))
-        if count <= ANNOUNCE_ABOVE:
-            return False
-        self.log.warning("removal.announced", messages=count, leave_on_server=self.leave_on_server)
-        return True
+                kept.append(row)
+        await self.store.maildrop.note_removed(self.account, kept, None)
+        return [row for row in rows if row not in set(kept)]
 
     async def _proved(
-        self,
-        client: Pop3Client,
-        wanted: Sequence[tuple[MaildropEntry, Sighting]],
-        fetched: Collection[int],
-    ) -> list[tuple[MaildropEntry, Sighting]]:
-        """Those whose header is the one that was stored; fetched in this session is proof enough."""
-        proved: list[tuple[MaildropEntry, Sighting]] = []
-        has_top = True
-        for entry, one in wanted:
-            if entry.number not in fetched and has_top:
-                try:
-                    digest = await header_digest(client, entry.number)
-                except Throttled:
-                    raise
-                except ServerRefused:
-                    has_top = False  # not offered: id and size are what there is (sync.md 25)
-                except MessageUnavailable:
-                    continue
-                else:
-                    if digest != one.header_sha256:
-                        self.log.warning("deletion.doubtful", number=entry.number, uidl=entry.uidl)
-                        continue
-            proved.append((entry, one))
+        self, client: Pop3Client, wanted: Sequence[tuple[MaildropEntry, int]], fetched: Collection[int]
+    ) -> list[tuple[MaildropEntry, int]]:
+        """Those whose header is the one that was stored; fetched in this session is proof enough.
+
+        A message whose header is refused stays for this time. Where there is no TOP at all, id and size are what there is
+        (sync.md 25).
+        """
+        doubtful = {entry.number: row for entry, row in wanted if entry.number not in fetched}
+        digests = await header_digests(client, list(doubtful)) if doubtful else None
+        if digests is None:
+            return list(wanted)
+        stored = {
+            one.number: one.header_sha256 for one in await self.store.maildrop.get_many(doubtful.values())
+        }
+        proved: list[tuple[MaildropEntry, int]] = []
+        for entry, row in wanted:
+            if entry.number in fetched or digests.get(entry.number) == stored[row]:
+                proved.append((entry, row))
+            else:
+                self.log.warning(
+                    "deletion.doubtful",
+                    number=entry.number,
+                    uidl=entry.uidl,
+                    reason="header_changed" if entry.number in digests else "header_refused",
+                )
         return proved
 
 
-async def header_digest(client: Pop3Client, number: int) -> bytes:
-    """SHA-256 of the message's header block with its empty line, by TOP; raises what `client.top` raises."""
-    header = mime.header_block(await client.top(number))
+async def header_digests(client: Pop3Client, numbers: Sequence[int]) -> dict[int, bytes] | None:
+    """SHA-256 of each message's header block with its empty line, by TOP, without those the server does not show.
+
+    None where it has no TOP. Raises Throttled when it asks for patience.
+    """
+    found: dict[int, bytes] = {}
+    for start in range(0, len(numbers), _HEADERS_AT_ONCE):
+        headers = await client.tops(numbers[start : start + _HEADERS_AT_ONCE])
+        if headers is None:
+            return None
+        found |= {number: _digest(header) for number, header in headers.items() if isinstance(header, bytes)}
+    return found
+
+
+def _digest(octets: bytes) -> bytes:
+    header = mime.header_block(octets)
     if not header.endswith((b"\r\n\r\n", b"\n\n")) and header not in {b"\r\n", b"\n"}:
         header += b"\r\n"  # QUIRK some servers leave the empty line out
     return hashlib.sha256(header.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")).digest()

@@ -43,7 +43,7 @@ class Pop3Bridge:
     clock: Clock
 
     async def poll(self, *, timers: Timers = DEFAULT_TIMERS, limits: Limits = DEFAULT_LIMITS) -> PassResult:
-        """One poll as the service does it: log in, pass, QUIT."""
+        """One poll as the service does it: log in, pass, QUIT, and what it announced is shown."""
         endpoint = Endpoint(
             host=self.settings.host,
             port=self.settings.port,
@@ -54,9 +54,11 @@ class Pop3Bridge:
         client._session.connection._limits = limits  # what no real message can reach in a test
         try:
             await client.authenticate(self.settings.username, Secret(self.settings.password.literal or ""))
-            return await self.engine.run_pass(client)
+            result = await self.engine.run_pass(client)
         finally:
             client.abort()
+        await self.engine.note_shown()
+        return result
 
     def files(self, directory: str = ".") -> dict[str, Path]:
         root = self.tree.root / directory

@@ -10,9 +10,17 @@ from daemon.demo.pop3.maildrop import show_truth
 from daemon.demo.pop3.server import Pop3Server
 from tests.support.pop3_bridge import ACCOUNT, PASSWORD, Pop3Bridge, open_pop3, sha
 
-__all__ = ["ACCOUNT", "NOON", "Drop", "Pop3Bridge", "letter", "open_drop", "open_pop3", "sha"]
+__all__ = ["ACCOUNT", "NOON", "Drop", "Pop3Bridge", "let_pass", "letter", "open_drop", "open_pop3", "sha"]
 
 NOON = 1_700_000_000
+
+
+async def let_pass(bridge: Pop3Bridge, clock, days: float, *, step_hours: float = 20) -> None:
+    """Time passes, with polls in it: so many days since `clock` began; the last moment is not polled yet."""
+    while clock.ahead < days * 86400.0:
+        if clock.ahead:
+            await bridge.poll()
+        clock.ahead = min(clock.ahead + step_hours * 3600.0, days * 86400.0)
 
 
 def letter(number: int, text: str = "hello") -> bytes:

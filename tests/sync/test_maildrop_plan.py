@@ -91,18 +91,11 @@ def test_nameless_are_matched_by_size_and_header_one_to_one():
 
 
 def test_only_what_is_beyond_doubt_may_leave():
-    entries = listed(("a", 1), ("b", 2), ("c", 3), ("d", 4), (None, 5))
-    rows = [
-        (1, sighting(1, "a", 1)),
-        (2, sighting(2, "b", 7)),
-        (3, sighting(3, "c", 3)),
-        (4, sighting(4, "d", 4, first_seen=50.0)),
-        (5, sighting(5, None, 5)),
-        (6, sighting(6, "e", 1)),
-    ]
-    due = due_for_removal(entries, rows, {"c"}, seen_before=10.0)
-    assert [one.uidl for _, one in due] == ["a"]
-    assert [one.uidl for _, one in due_for_removal(entries, rows, {"c"}, seen_before=None)] == ["a", "d"]
+    entries = listed(("a", 1), ("b", 2), ("c", 3), ("c", 4), ("d", 4), (None, 5))
+    found = compare(entries, seen(("a", 1), ("b", 7), ("c", 3), ("c", 4), ("d", 4), (None, 5), ("e", 1)))
+    due = due_for_removal(entries, found, {101, 102, 103, 106})
+    assert [(entry.uidl, row) for entry, row in due] == [("a", 101)]
+    assert [entry.uidl for entry, _ in due_for_removal(entries, found, None)] == ["a", "d"]
 
 
 def of_old(listed, keys):

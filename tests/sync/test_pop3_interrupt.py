@@ -17,13 +17,14 @@ from tests.sync.stage import LeapingClock
 from tests.sync.steps import Steps, Stopped
 
 DAYS = 86400
+SETTINGS = {"leave_on_server": 2 * DAYS, "poll_interval_seconds": 3 * DAYS}  # so days without a poll count
 
 
 async def at_first(drop, path) -> dict[str, str]:
     """Five messages seen a day ago; two are removed, one is flagged, one moved, and four more have come."""
     clock = LeapingClock()
     drop.deliver(*(letter(number) for number in range(5)))
-    async with drop.bridge(leave_on_server=2 * DAYS, clock=clock) as bridge:
+    async with drop.bridge(**SETTINGS, clock=clock) as bridge:
         await bridge.poll()
         return {one.content.envelope.subject: one.id for one in await bridge.messages()}
 
@@ -83,7 +84,7 @@ async def run(template, path, ids, last: int | None) -> int:
         clock = LeapingClock()
         clock.ahead = 3 * DAYS
         drop.deliver(*(letter(number) for number in range(5)))
-        options = {"leave_on_server": 2 * DAYS, "clock": clock}
+        options = {**SETTINGS, "clock": clock}
         async with drop.bridge(**options) as bridge:
             await meanwhile(drop, bridge, ids)
             all_letters = set(drop.there())
