@@ -206,6 +206,20 @@ class MaildropRoom:
         if numbers:
             await self._writer.state(work)
 
+    async def shift_first_seen(self, account: AccountId, seconds: float, *, latest: float) -> None:
+        """Have all sightings be first seen so much later (earlier, if negative), but at `latest` then."""
+
+        def work(tx: StateTx) -> None:
+            tx.connection.execute(
+                update(MAILDROP)
+                .where(MAILDROP.c.account == account)
+                .values(
+                    first_seen_ms=func.min(MAILDROP.c.first_seen_ms + round(seconds * 1000), to_ms(latest))
+                )
+            )
+
+        await self._writer.state(work)
+
     async def unname(self, account: AccountId, at: float) -> None:
         """Forget the unique ids: the maildrop is another one, where they mean nothing. The digests stay."""
 

@@ -27,6 +27,7 @@ from daemon.sync.local_scan import LocalScan
 from daemon.sync.maildrop_plan import Comparison, compare, match_nameless
 from daemon.sync.one_way_tree import OneWayTree
 from daemon.sync.pop3_announcement import Announcement
+from daemon.sync.pop3_days import Days
 from daemon.sync.pop3_downloads import REMEMBERED_SECONDS, Pop3Downloads
 from daemon.sync.pop3_removals import Removals, header_digests
 from daemon.sync.postponed import Postponed, Trouble
@@ -68,6 +69,13 @@ class Pop3Sync:
         self._recovery = LocalRecovery(account=settings.id, store=store, tree=tree, log=log)
         self._announcement = Announcement(
             account=settings.id, leave_on_server=settings.leave_on_server, store=store, log=log
+        )
+        self._days = Days(
+            account=settings.id,
+            leave_on_server=settings.leave_on_server,
+            poll_interval_seconds=settings.poll_interval_seconds,
+            store=store,
+            clock=clock,
         )
         self._removals = Removals(
             account=settings.id,
@@ -128,6 +136,7 @@ class Pop3Sync:
         records = await self._follow(tally)
         inbox = records[INBOX]
         listed = await client.list_messages()
+        await self._days.count()
         before = await self._compare(listed)
         wanted, named = await self._unknown(client, before)
         await self._note_listing(before, named)

@@ -107,3 +107,12 @@ async def test_forgotten_messages_have_no_sighting(store):
     await store.maildrop.save(WORK, [one, other])
     await store.maildrop.forget(WORK, [one.message_id])
     assert [key[1] for key in await keys(store)] == ["b"]
+
+
+async def test_first_sight_is_shifted_but_never_into_the_future(store):
+    await store.maildrop.save(WORK, [sighting("a", first_seen=100.0), sighting("b", first_seen=300.0)])
+    await store.maildrop.save(HOME, [sighting("c", first_seen=100.0)])
+    await store.maildrop.shift_first_seen(WORK, 150.0, latest=400.0)
+    assert [one.first_seen for one in await store.maildrop.get_many([1, 2, 3])] == [250.0, 400.0, 100.0]
+    await store.maildrop.shift_first_seen(WORK, -50.0, latest=1000.0)
+    assert [one.first_seen for one in await store.maildrop.get_many([1, 2])] == [200.0, 350.0]
