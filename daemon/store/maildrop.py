@@ -5,10 +5,11 @@ disappearance from a listing: they are marked as gone, and pruned after a time t
 that went because we had them deleted lose only their unique id then: that their octets have left the maildrop stays known.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
 from daemon.model.ids import AccountId, MessageId
 from daemon.model.maildrop import Sighting
@@ -36,6 +37,27 @@ class MaildropRoom:
     def __init__(self, writer: Writer, readers: Readers) -> None:
         self._writer: Final = writer
         self._readers: Final = readers
+        self._revisions: Counter[AccountId] = Counter()
+
+    def revision(self, account: AccountId) -> int:
+        """A number that is another one after every change of the account's sightings, in this process."""
+        return self._revisions[account]
+
+    async def _write(self, account: AccountId, work: Callable[[StateTx], R]) -> R:
+        """Have the writer do it. The revision is another before, when it is durable, and however it ends."""
+        self._note_change(account)
+
+        def noted(tx: StateTx) -> R:
+            tx.after_commit(lambda: self._note_change(account))
+            return work(tx)
+
+        try:
+            return await self._writer.state(noted)
+        finally:
+            self._note_change(account)
+
+    def _note_change(self, account: AccountId) -> None:
+        self._revisions[account] += 1
 
     async def compare(self, account: AccountId, consume: Callable[[Iterable[SightingKey]], R]) -> R:
         """What `consume` makes of the account's keys that the last listing had, oldest first.
@@ -149,6 +171,17 @@ class MaildropRoom:
 
         return await self._readers.state(query)
 
+    async def earliest(self, account: AccountId) -> float | None:
+        """When the first of those that are in the maildrop was first seen; None where none is."""
+        found = await self._readers.state(
+            lambda connection: connection.execute(
+                select(func.min(MAILDROP.c.first_seen_ms)).where(
+                    MAILDROP.c.account == account, MAILDROP.c.gone_at_ms.is_(None)
+                )
+            ).scalar()
+        )
+        return from_ms(found) if found is not None else None
+
     async def count(self, account: AccountId) -> int:
         """How many sightings of the account are in the maildrop as it was last listed."""
         return await self._readers.state(
@@ -175,7 +208,7 @@ class MaildropRoom:
                 tx.connection.execute(_CHANGE, changed)
 
         if fresh or changed:
-            await self._writer.state(work)
+            await self._write(account, work)
 
     async def note_gone(self, account: AccountId, numbers: Collection[int], at: float) -> None:
         """Mark what the listing has no more as gone since `at`, unless it is so already."""
@@ -190,7 +223,7 @@ class MaildropRoom:
                 tx.connection.execute(update(MAILDROP).where(*which).values(gone_at_ms=to_ms(at)))
 
         if numbers:
-            await self._writer.state(work)
+            await self._write(account, work)
 
     async def note_removed(self, account: AccountId, numbers: Collection[int], at: float | None) -> None:
         """Mark what we are about to have deleted as gone since `at`, or as there after all (None)."""
@@ -204,7 +237,7 @@ class MaildropRoom:
                 )
 
         if numbers:
-            await self._writer.state(work)
+            await self._write(account, work)
 
     async def shift_first_seen(self, account: AccountId, seconds: float, *, latest: float) -> None:
         """Have all sightings be first seen so much later (earlier, if negative), but at `latest` then."""
@@ -218,7 +251,7 @@ class MaildropRoom:
                 )
             )
 
-        await self._writer.state(work)
+        await self._write(account, work)
 
     async def unname(self, account: AccountId, at: float) -> None:
         """Forget the unique ids: the maildrop is another one, where they mean nothing. The digests stay."""
@@ -233,7 +266,7 @@ class MaildropRoom:
                 update(MAILDROP).where(MAILDROP.c.account == account).values(uidl=None, size=None)
             )
 
-        await self._writer.state(work)
+        await self._write(account, work)
 
     async def forget(self, account: AccountId, message_ids: Collection[MessageId]) -> None:
         """Forget where these messages came from: what is still there comes down again."""
@@ -248,7 +281,7 @@ class MaildropRoom:
                 )
 
         if message_ids:
-            await self._writer.state(work)
+            await self._write(account, work)
 
     async def prune(self, account: AccountId, gone_before: float) -> int:
         """How many sightings were forgotten, because they are gone since before that time.
@@ -256,9 +289,16 @@ class MaildropRoom:
         What we had deleted keeps its row without a unique id, else its message would seem to be one that came before its
         sighting could be noted (`unseen_holders`), and new mail with the same octets would pass for it.
         """
+        long_gone = (MAILDROP.c.account == account, MAILDROP.c.gone_at_ms < to_ms(gone_before))
+        forgettable = (*long_gone, or_(MAILDROP.c.removed_at_ms.is_(None), MAILDROP.c.uidl.is_not(None)))
+        if not await self._readers.state(
+            lambda connection: connection.execute(
+                select(MAILDROP.c.number).where(*forgettable).limit(1)
+            ).first()
+        ):
+            return 0
 
         def work(tx: StateTx) -> int:
-            long_gone = (MAILDROP.c.account == account, MAILDROP.c.gone_at_ms < to_ms(gone_before))
             unnamed = tx.connection.execute(
                 update(MAILDROP)
                 .where(*long_gone, MAILDROP.c.removed_at_ms.is_not(None), MAILDROP.c.uidl.is_not(None))
@@ -269,7 +309,7 @@ class MaildropRoom:
             ).rowcount
             return unnamed + dropped
 
-        return await self._writer.state(work)
+        return await self._write(account, work)
 
 
 _CHANGE: Final = (

@@ -18,7 +18,7 @@ from daemon.model.ids import INBOX, MailboxName, MaildirName
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.passes import PassResult, Progress
 from daemon.model.settings import Pop3Settings
-from daemon.net.pop3.client import MaildropEntry, Pop3Client
+from daemon.net.pop3.client import Listing, MaildropEntry, Pop3Client
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.backups import Backups
@@ -33,6 +33,7 @@ from daemon.sync.pop3_removals import Removals, header_digests
 from daemon.sync.postponed import Postponed, Trouble
 from daemon.sync.recovery import LocalRecovery
 from daemon.sync.tally import Tally
+from daemon.sync.unchanged import Standing
 from daemon.sync.wishes import Wishes
 
 _TREE_CLAIMED: Final = "tree_claimed"
@@ -86,6 +87,7 @@ class Pop3Sync:
             log=log,
         )
         self._postponed = Postponed()
+        self._standing: Standing | None = None
         self._without_top: set[MaildropEntry] = set()
         self._is_prepared = False
         self.announced_count = 0
@@ -135,8 +137,13 @@ class Pop3Sync:
         tally = Tally(self._account, self._on_progress)
         records = await self._follow(tally)
         inbox = records[INBOX]
-        listed = await client.list_messages()
+        listed = await client.list_unless(self._seal_if(inbox))
         await self._days.count()
+        if listed is None:
+            await self._leave(client, is_anything_marked=False)
+            return tally.result
+        self._standing = None
+        revision = self._store.maildrop.revision(self._account)
         before = await self._compare(listed)
         wanted, named = await self._unknown(client, before)
         await self._note_listing(before, named)
@@ -179,7 +186,28 @@ class Pop3Sync:
             await self._announcement.confirm()
         await self._store.maildrop.prune(self._account, self._clock.now() - REMEMBERED_SECONDS)
         tally.add(PassResult(expunged_there=len(marked)))
+        if not (before.unknown or marked or announced):
+            await self._stand(listed, revision)
         return tally.result
+
+    def _seal_if(self, inbox: MailboxRecord) -> bytes | None:
+        if self._standing is None:
+            return None
+        revision = self._store.maildrop.revision(self._account)
+        return self._standing.seal_if(revision, inbox, self._clock.now())
+
+    async def _stand(self, listed: Listing, revision: int) -> None:
+        """Remember a poll that left nothing undone, if nothing has changed since it compared."""
+        days, due_at = self._settings.leave_on_server, None
+        if days is False:
+            return  # what is left there is to be tried again
+        if days is not True:
+            earliest = await self._store.maildrop.earliest(self._account)
+            due_at = earliest + days if earliest is not None else None
+        if listed.seal is not None and self._store.maildrop.revision(self._account) == revision:
+            self._standing = Standing(
+                seal=listed.seal, revision=revision, count=len(listed), at=self._clock.now(), due_at=due_at
+            )
 
     async def _leave(self, client: Pop3Client, *, is_anything_marked: bool) -> None:
         """QUIT. Where nothing is marked for deletion, nothing hangs on its answer."""

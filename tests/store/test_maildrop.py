@@ -116,3 +116,38 @@ async def test_first_sight_is_shifted_but_never_into_the_future(store):
     assert [one.first_seen for one in await store.maildrop.get_many([1, 2, 3])] == [250.0, 400.0, 100.0]
     await store.maildrop.shift_first_seen(WORK, -50.0, latest=1000.0)
     assert [one.first_seen for one in await store.maildrop.get_many([1, 2])] == [200.0, 350.0]
+
+
+async def test_every_change_of_an_accounts_sightings_makes_another_revision(store):
+    room = store.maildrop
+    seen = [room.revision(WORK)]
+    message_id = new_message_id()
+    await room.save(WORK, [sighting("a", message_id=message_id), sighting("b"), sighting("c")])
+    seen.append(room.revision(WORK))
+    for change in (
+        room.note_gone(WORK, [2], 200.0),
+        room.note_removed(WORK, [3], 200.0),
+        room.shift_first_seen(WORK, 1.0, latest=1000.0),
+        room.prune(WORK, 300.0),
+        room.forget(WORK, [message_id]),
+        room.unname(WORK, 400.0),
+    ):
+        await change
+        seen.append(room.revision(WORK))
+    assert len(set(seen)) == len(seen)
+    assert room.revision(HOME) == 0
+
+
+async def test_pruning_of_nothing_is_no_change(store):
+    await store.maildrop.save(WORK, [sighting("a")])
+    before = store.maildrop.revision(WORK)
+    assert await store.maildrop.prune(WORK, 300.0) == 0
+    assert store.maildrop.revision(WORK) == before
+
+
+async def test_earliest_of_those_in_the_maildrop_is_told(store):
+    assert await store.maildrop.earliest(WORK) is None
+    await store.maildrop.save(WORK, [sighting("a", first_seen=50.0), sighting("b", first_seen=60.0)])
+    assert await store.maildrop.earliest(WORK) == 50.0
+    await store.maildrop.note_gone(WORK, [1], 200.0)
+    assert await store.maildrop.earliest(WORK) == 60.0

@@ -51,10 +51,10 @@ class Listing(Sequence[MaildropEntry]):
     """Every message as listed, ascending by number; entries are made when they are asked for.
 
     `is_disputed`: the server counted more messages than it listed, or named fewer, and did so again when it was asked
-    again.
+    again. `seal` is a digest of what the server said, None where that was not the same throughout, or nothing.
     """
 
-    __slots__ = ("ids", "is_disputed", "numbers", "sizes")
+    __slots__ = ("ids", "is_disputed", "numbers", "seal", "sizes")
 
     def __init__(
         self, numbers: Sequence[int] = (), sizes: Sequence[int] = (), ids: Ids | None = None
@@ -64,6 +64,7 @@ class Listing(Sequence[MaildropEntry]):
         self.sizes = sizes if isinstance(sizes, array) else array("q", sizes)
         self.ids = ids if ids is not None else Ids()
         self.is_disputed = False
+        self.seal: bytes | None = None
 
     @classmethod
     def of(cls, entries: Iterable[MaildropEntry]) -> "Listing":

@@ -6,24 +6,61 @@ and what is said twice is how this server counts, or that it has no ids. Mail th
 the next session. RFC 1939 §5, §7.
 """
 
+import hashlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from daemon.model.errors import RemoteProtocolError
 from daemon.net.pop3.columns import UNKNOWN, Ids, Listing
 from daemon.net.pop3.session import Session
 from daemon.wire.pop3 import commands, refusals
 from daemon.wire.pop3.events import CommandDone
+from daemon.wire.pop3.listings import Unread
 from daemon.wire.pop3.responses import DropStat, SizeLines, UidlLines
 
 _T = TypeVar("_T")
 
 
+class _Lines:
+    """The lines of LIST and UIDL as they came, unread."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[type[SizeLines | UidlLines], list[SizeLines | UidlLines]] = {
+            SizeLines: [],
+            UidlLines: [],
+        }
+        self._digests = {kind: hashlib.blake2b(digest_size=32) for kind in self._blocks}
+
+    def take(self, lines: SizeLines | UidlLines) -> None:
+        kind = type(lines)
+        self._blocks[kind].append(lines)
+        octets = lines.entries.octets if isinstance(lines.entries, Unread) else repr(lines).encode()
+        self._digests[kind].update(octets)
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(block.entries for blocks in self._blocks.values() for block in blocks)
+
+    def seal(self, count: int | None, *, has_uidls: bool) -> bytes:
+        """A digest that no other answers have."""
+        parts = (repr((count, has_uidls)).encode(), *(one.digest() for one in self._digests.values()))
+        return hashlib.blake2b(b"".join(parts), digest_size=32).digest()
+
+    def read(self) -> "_Columns":
+        """What they say; once."""
+        columns = _Columns()
+        for blocks in self._blocks.values():
+            blocks.reverse()
+            while blocks:
+                columns.take(blocks.pop())
+        return columns
+
+
 class _Columns:
-    """The lines of LIST and UIDL as they came."""
+    """What LIST and UIDL said."""
 
     def __init__(self) -> None:
         self.sized = array("l")
@@ -32,12 +69,13 @@ class _Columns:
         self.ids = Ids()
 
     def take(self, lines: SizeLines | UidlLines) -> None:
+        entries: Sequence[Any] = lines.entries.read() if isinstance(lines.entries, Unread) else lines.entries
         if isinstance(lines, SizeLines):
-            self.sized.extend(number for number, _ in lines.entries)
-            self.sizes.extend(UNKNOWN if size is None else size for _, size in lines.entries)
+            self.sized.extend(number for number, _ in entries)
+            self.sizes.extend(UNKNOWN if size is None else size for _, size in entries)
         else:
-            self.identified.extend(number for number, _ in lines.entries)
-            self.ids.extend(uidl for _, uidl in lines.entries)
+            self.identified.extend(number for number, _ in entries)
+            self.ids.extend(uidl for _, uidl in entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +99,40 @@ class _Answers:
         return len(listing) < self.count or is_named_less
 
 
-async def list_messages(session: Session) -> Listing:
-    """Every message, ascending by number; ids are None where the server has no UIDL, sizes where it has no LIST."""
-    first = await _ask(session)
-    if first is None:
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """The same before anything of it was read."""
+
+    count: int | None
+    has_uidls: bool
+    lines: _Lines
+
+    @property
+    def seal(self) -> bytes:
+        return self.lines.seal(self.count, has_uidls=self.has_uidls)
+
+    def read(self) -> _Answers:
+        return _Answers(self.count, self.has_uidls, self.lines.read())
+
+
+async def list_messages(session: Session, *, unless: bytes | None = None) -> Listing | None:
+    """Every message, ascending by number; ids are None where the server has no UIDL, sizes where it has no LIST.
+
+    None where the server said the very same as for the listing whose seal is `unless`.
+    """
+    lines = await _ask(session)
+    if lines is None:
         return Listing()
+    seal = lines.seal
+    if seal == unless:
+        return None
+    first = lines.read()
     listing = first.join()
     if not first.is_short(listing):
+        listing.seal = seal
         return listing
-    again = await _ask(session)
+    lines = await _ask(session)
+    again = lines.read() if lines is not None else None
     listed = again.join() if again is not None else Listing()
     if again is None or again.count != first.count:
         raise _changed(f"{first.count} messages were counted, {len(listing)} listed, and then others")
@@ -82,10 +145,10 @@ async def list_messages(session: Session) -> Listing:
     return listed
 
 
-async def _ask(session: Session) -> _Answers | None:
+async def _ask(session: Session) -> _Unread | None:
     """What the server says, None where the maildrop is empty."""
-    columns = _Columns()
-    session.lines_listener = columns.take
+    lines = _Lines()
+    session.lines_listener = lines.take
     try:
         stat = session.start(commands.stat())
         if not session.connection.is_pipelining and _count(await session.finish(stat)) == 0:
@@ -95,13 +158,13 @@ async def _ask(session: Session) -> _Answers | None:
         uidl, size = [await session.finish(answer) for answer in answers]
     finally:
         session.lines_listener = None
-    if count == 0 and not columns.identified and not columns.sized:
+    if count == 0 and lines.is_empty:
         return None
     if not size.status.is_ok and not uidl.status.is_ok:
         raise session.refusal(size)
     if not uidl.status.is_ok and refusals.is_busy(uidl.status):
         raise session.refusal(uidl)  # ids it will have next time: taking all mail for new would be a waste
-    return _Answers(count, uidl.status.is_ok, columns)
+    return _Unread(count, uidl.status.is_ok, lines)
 
 
 def compare(before: Listing, now: Listing, deleted: Collection[int]) -> None:

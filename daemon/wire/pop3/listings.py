@@ -7,8 +7,8 @@ ignored or None: a listing with one bad line is still of use. Numbers are valid 
 
 import hashlib
 import re
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from daemon.model.errors import RemoteProtocolError
 from daemon.wire.pop3.limits import Limits
@@ -25,14 +25,46 @@ _STAT: Final = re.compile(rb"\+OK[ \t]+(\d{1,9})(?:[ \t]+(-?\d+))?", re.IGNORECA
 _MOST_DIGITS: Final = 9
 
 Lines = SizeLines | UidlLines
+Parse = Callable[[bytes], Lines]
+
+
+class Unread(Sequence[Any]):
+    """The entries of a block of whole lines, read each time they are asked for: nobody may ever do so.
+
+    A listing that is known by its octets need not be read.
+    """
+
+    __slots__ = ("_parse", "octets")
+
+    def __init__(self, parse: Parse, octets: bytes) -> None:
+        self._parse = parse
+        self.octets = octets
+
+    def read(self) -> Sequence[Any]:
+        """The entries."""
+        return self._parse(self.octets).entries
+
+    def __len__(self) -> int:
+        return len(self.read())
+
+    def __getitem__(self, at: Any) -> Any:
+        return self.read()[at]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.read())
+
+    def __eq__(self, other: object) -> bool:
+        return self.read() == (other.read() if isinstance(other, Unread) else other)
+
+    __hash__ = None  # type: ignore[assignment]  # equal to a list
 
 
 class ListingReader:
-    """Takes the octets of one LIST or UIDL answer in portions; `parse` reads a block of whole lines."""
+    """Takes the octets of one LIST or UIDL answer in portions; `parse` is how a block of whole lines will be read."""
 
     __slots__ = ("_bytes", "_count", "_limits", "_parse", "_partial")
 
-    def __init__(self, parse: Callable[[bytes], Lines], limits: Limits) -> None:
+    def __init__(self, parse: Parse, limits: Limits) -> None:
         self._parse = parse
         self._limits = limits
         self._partial = b""
@@ -46,19 +78,23 @@ class ListingReader:
         if self._bytes > limits.listing_bytes:
             raise RemoteProtocolError(f"listing of more than {limits.listing_bytes} bytes", reason="flood")
         block = self._partial + octets if self._partial else octets
-        lengths = [len(line) for line in block.split(b"\n")]
-        too_long = next((at for at, size in enumerate(lengths) if size > limits.listing_line_bytes), None)
-        room = limits.listing_count - self._count
-        if too_long is not None and too_long <= room:  # whichever comes first, however it is cut
+        lines = block.split(b"\n")
+        if max(map(len, lines)) > limits.listing_line_bytes:
+            self._refuse_long(lines)
+        self._count += len(lines) - 1
+        if self._count > limits.listing_count:
+            raise RemoteProtocolError(f"listing of more than {limits.listing_count} lines", reason="flood")
+        cut = len(block) - len(lines[-1])
+        self._partial = block[cut:]
+        return _KINDS[self._parse](Unread(self._parse, block[:cut])) if cut else None
+
+    def _refuse_long(self, lines: Sequence[bytes]) -> None:
+        limits = self._limits
+        too_long = next(at for at, line in enumerate(lines) if len(line) > limits.listing_line_bytes)
+        if too_long <= limits.listing_count - self._count:  # whichever comes first, however it is cut
             raise RemoteProtocolError(
                 f"listing line of more than {limits.listing_line_bytes} bytes", reason="line_too_long"
             )
-        self._count += len(lengths) - 1
-        if self._count > limits.listing_count:
-            raise RemoteProtocolError(f"listing of more than {limits.listing_count} lines", reason="flood")
-        cut = len(block) - lengths[-1]
-        self._partial = block[cut:]
-        return self._parse(block[:cut]) if cut else None
 
     def end(self) -> Lines | None:
         """What is left when the answer is complete."""
@@ -102,7 +138,7 @@ def parse_stat(line: bytes) -> DropStat | None:
     return DropStat(int(found[1]), _parse_size(found[2]) if found[2] else None)
 
 
-def parse_one(parse: Callable[[bytes], Lines], line: bytes, number: int) -> Lines:
+def parse_one(parse: Parse, line: bytes, number: int) -> Lines:
     """The answer to LIST or UIDL with a number; RemoteProtocolError if it is about another message."""
     lines = parse(line[3:].strip() + b"\n")
     if [entry[0] for entry in lines.entries] != [number]:
@@ -131,3 +167,9 @@ def _parse_size(word: bytes) -> int | None:
         return None
     size = int(word)
     return size if size <= MAX_SIZE else None
+
+
+_KINDS: Final[Mapping[Parse, type[SizeLines] | type[UidlLines]]] = {
+    parse_sizes: SizeLines,
+    parse_uidls: UidlLines,
+}

@@ -214,3 +214,37 @@ async def test_listing_of_thousands_comes_whole(play):
         tuple(b"%d %d" % (n, n) for n in range(1, count + 1)),
     )
     assert got == [(n, f"uid{n}", n) for n in range(1, count + 1)]
+
+
+async def test_listing_of_the_same_octets_is_not_read(play):
+    stat = b"+OK 2 300"
+    more = again(stat, AB, SIZES)
+    client = await play(listing(stat, AB, SIZES, *more, *again(stat, (b"1 a", b"2 c"), SIZES)))
+    first = await client.list_messages()
+    assert first.seal is not None
+    assert await client.list_unless(first.seal) is None
+    with pytest.raises(RemoteProtocolError):
+        await client.list_unless(first.seal)
+
+
+@pytest.mark.parametrize(
+    ("stat", "uidl", "sizes"),
+    [
+        (b"+OK 1 300", AB, SIZES),
+        (b"+OK 2 300", (b"1 a", b"2 c"), SIZES),
+        (b"+OK 2 300", AB, (b"1 100", b"2 201")),
+        (b"+OK 2 300", (b"1 a", b"2 b", b"3 c"), (b"1 100", b"2 200", b"3 1")),
+        (b"+OK 2 300", b"-ERR no such command", SIZES),
+    ],
+)
+async def test_listing_that_differs_in_anything_has_another_seal(play, stat, uidl, sizes):
+    one = await (await play(listing(b"+OK 2 300", AB, SIZES))).list_messages()
+    other = await (await play(listing(stat, uidl, sizes))).list_unless(one.seal)
+    assert other is not None
+    assert other.seal != one.seal
+
+
+async def test_listing_that_had_to_be_asked_for_twice_has_no_seal(play):
+    stat = b"+OK 3 300"
+    client = await play(listing(stat, AB, SIZES, *again(stat, AB, SIZES)))
+    assert (await client.list_messages()).seal is None
