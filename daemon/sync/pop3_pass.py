@@ -5,7 +5,7 @@ is recorded and the others go on; what stops the account leaves as MailError, an
 had begun.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Final
@@ -175,11 +175,11 @@ class Pop3Sync:
                 replace(inbox, is_first_pass_done=True, message_count=len(listed))
             )
         fetched = {entry.number for entry in wanted} - refused
+        after = await self._compare(listed) if fetched else before
+        await self._confirm_fetched(client, listed, after, fetched)
         if listed.is_disputed and self._settings.leave_on_server is not True:
             await client.list_messages()  # raises where a number is another message's by now
-        marked, announced = await self._removals.mark(
-            client, listed, await self._compare(listed) if fetched else before, fetched
-        )
+        marked, announced = await self._removals.mark(client, listed, after, fetched)
         await self._leave(client, is_anything_marked=bool(marked))
         self.announced_count = announced
         if not announced:
@@ -287,6 +287,22 @@ class Pop3Sync:
             digests.update(found)
         return digests
 
+    async def _confirm_fetched(
+        self, client: Pop3Client, listed: Sequence[MaildropEntry], after: Comparison, fetched: Collection[int]
+    ) -> None:
+        """Numbers that shifted while messages came have put octets under ids of others: those prove nothing then, and
+        the next poll fetches them again (faults.md P12).
+        """
+        last = max((entry for entry in listed if entry.number in fetched), key=_number, default=None)
+        if last is None or last.uidl is None:
+            return
+        try:
+            await client.confirm(last)
+        except RemoteProtocolError:
+            rows = [row for number, row in zip(*after.known, strict=True) if number in fetched]
+            await self._store.maildrop.note_gone(self._account, rows, self._clock.now())
+            raise
+
     async def _note_listing(self, comparison: Comparison, named: Sequence[int]) -> None:
         """What is listed no more is remembered for a while. Before the download: what it takes up again is there."""
         await self._store.maildrop.note_gone(
@@ -298,3 +314,7 @@ class Pop3Sync:
     async def _keep_postponed(self) -> None:
         if self._postponed.is_changed:
             await self._store.facts.set(self._account, _POSTPONED, self._postponed.format())
+
+
+def _number(entry: MaildropEntry) -> int:
+    return entry.number

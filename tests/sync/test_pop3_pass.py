@@ -234,6 +234,32 @@ async def test_farewell_unanswered_with_nothing_marked_is_no_failure(drop, said)
         assert drop.said(b"DELE") == 1, "P10: marked, and not taken for deleted"
 
 
+async def test_maildrop_renumbered_while_messages_come_has_them_fetched_again(drop):
+    """P12: a message is put before the others after the listing, so each RETR brings the one before."""
+    drop.deliver(letter(1), letter(2))
+    bodies = [letter(0), letter(1), letter(2)]
+    validity = drop.user.inbox.uid_validity
+
+    def shifted(line):
+        word, _, number = line.partition(b" ")
+        if word == b"RETR":
+            return b"+OK\r\n" + bodies[int(number) - 1] + b".\r\n"
+        if word == b"UIDL" and number:
+            return f"+OK {int(number)} {validity}.{int(number) - 1}\r\n".encode()
+        return None
+
+    drop.answer(shifted)
+    async with drop.bridge(leave_on_server=False) as bridge:
+        with pytest.raises(RemoteProtocolError) as caught:
+            await bridge.poll()
+        assert caught.value.reason == "maildrop_changed"
+        assert not drop.said(b"DELE")
+        drop.answer(lambda line: None)
+        assert (await bridge.poll()).downloaded == 1
+        assert bridge.digests() == sorted(sha(octets) for octets in bodies)
+        assert drop.there() == []
+
+
 async def test_other_server_means_other_ids(drop):
     drop.deliver(letter(1), letter(2))
     drop.rename_ids(lambda one: str(one.uid))
@@ -327,5 +353,5 @@ async def test_poll_of_200_000_messages_with_one_new_takes_less_than_64_mib(drop
             tracemalloc.stop()
     print(f"peak: {peak:.1f} MiB")
     assert result.downloaded == 1
-    assert [drop.said(word) for word in (b"UIDL", b"RETR")] == [1, 1]
+    assert [drop.commands.count(b"UIDL"), drop.said(b"RETR")] == [1, 1]
     assert peak < MOST_MIB

@@ -103,7 +103,7 @@ async def test_server_without_top_is_believed_by_id_and_size(tmp_path):
             assert (await bridge.poll()).expunged_there == 1
 
 
-async def test_header_of_each_message_is_asked_for_once_and_ahead_of_the_answers(drop):
+async def test_header_of_each_message_is_asked_for_once(drop):
     drop.deliver(*(letter(number) for number in range(60)))
     clock = LeapingClock()
     async with drop.bridge(leave_on_server=86400, clock=clock) as bridge:

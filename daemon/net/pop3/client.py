@@ -189,6 +189,16 @@ class Pop3Client(LineStanding[Session]):
         """
         return await self._headers.fetch(numbers)
 
+    async def confirm(self, entry: MaildropEntry) -> None:
+        """Return if the number of a message with a unique id still stands for it, or the server does not say.
+
+        A maildrop that renumbers shifts its last numbers, so asking for the highest that was fetched tells of all.
+
+        Raises:
+            RemoteProtocolError: reason maildrop_changed: it names another message by now. The line is dropped.
+        """
+        await removing.confirm(self._session, entry)
+
     async def remove(self, entries: Sequence[MaildropEntry]) -> tuple[ServerRefused | None, ...]:
         """Mark messages with a unique id as deleted, each only if its number still stands for it; one verdict each.
 

@@ -1,4 +1,4 @@
-"""DELE of messages that are still those that were listed: UIDL n goes before each DELE n, in the same pipe.
+"""Numbers that still name what was listed, and DELE of nothing else: UIDL n goes before each DELE n, in the same pipe.
 
 Numbers are fixed within a session (RFC 1939 §3, §5), but a server may renumber when another session, or our own DELE,
 takes something away. A number that names another message than it was listed with ends the session before QUIT, so
@@ -35,6 +35,16 @@ async def remove(session: Session, entries: Sequence[MaildropEntry]) -> tuple[Se
     for start in range(0, len(entries), size):
         verdicts.extend(await _mark(session, entries[start : start + size], is_sure=size == 1))
     return tuple(verdicts)
+
+
+async def confirm(session: Session, entry: MaildropEntry) -> None:
+    """Raise RemoteProtocolError (maildrop_changed) if the number names another message than it was listed with.
+
+    A server that does not say proves nothing either way: what another session took away may answer so.
+    """
+    done = await session.ask(commands.list_uidls(entry.number))
+    if done.status.is_ok:
+        await _check(session, entry, done)
 
 
 async def _mark(

@@ -91,6 +91,24 @@ async def test_without_a_pipe_each_id_is_asked_for_once_before_its_deletion(play
         await (await play(script, caps=(b"USER", b"UIDL"))).remove(ENTRIES)
 
 
+@pytest.mark.parametrize(
+    ("answer", "is_other"), [(b"+OK 2 b", False), (b"-ERR no such message", False), (b"+OK 2 c", True)]
+)
+async def test_number_that_names_another_message_is_noticed(play, answer, is_other):
+    async def script(part):
+        await part.answer(b"UIDL 2", answer)
+        await part.answer(b"RSET" if is_other else b"NOOP", b"+OK")
+        await part.stay()
+
+    client = await play(script)
+    if is_other:
+        with pytest.raises(RemoteProtocolError):
+            await client.confirm(ENTRIES[1])
+    else:
+        await client.confirm(ENTRIES[1])
+        await client.noop()
+
+
 async def test_real_server_deletes_what_was_listed(mailbag, log_in):
     mailbag.fill("INBOX", corpus.small(20))
     before = await witness(mailbag)
