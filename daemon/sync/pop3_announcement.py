@@ -33,12 +33,15 @@ class Announcement:
         self._leave_on_server = leave_on_server
         self._setting = str(int(leave_on_server))
         self._next: str | None = None
+        self._is_withdrawn = False
 
     async def withdraw(self) -> None:
-        """Nothing is removed any more: what was said is void."""
-        self._next = None
+        """Nothing is removed any more: what was said is void. Costs a look at the store once in a life."""
+        if self._is_withdrawn:
+            return
         if await self._store.facts.get(self._account, _FACT) is not None:
             await self._store.facts.set(self._account, _FACT, None)
+        self._is_withdrawn = True
 
     async def allowed(
         self, wanted: Sequence[tuple[MaildropEntry, int]]

@@ -6,6 +6,7 @@ import pytest
 
 from tests.sync.pop3_stage import let_pass, letter, open_drop
 from tests.sync.stage import LeapingClock
+from tests.sync.steps import Stopped
 
 DAY = 86400.0
 FORTNIGHT = 14 * 86400
@@ -54,7 +55,7 @@ async def test_leap_ahead_counts_as_one_day(drop, days):
         assert (await bridge.poll()).expunged_there == 0
     async with drop.bridge(leave_on_server=FORTNIGHT, clock=clock) as bridge:
         for more in range(1, 14):
-            clock.ahead = (days + more) * DAY - 1
+            clock.ahead = (days + more) * DAY - 3600
             assert (await bridge.poll()).expunged_there == 0
         clock.ahead = (days + 13.1) * DAY
         assert (await bridge.poll()).expunged_there == 1
@@ -76,12 +77,44 @@ async def test_days_are_kept_when_the_clock_goes_back_and_is_right_again(drop):
         assert (await bridge.poll()).expunged_there == 1
 
 
+@pytest.mark.parametrize("leap", [20_000, -20_000])
+@pytest.mark.parametrize("broken", ["shift", "note"])
+async def test_stop_while_a_leap_is_noted_has_no_message_leave_early(drop, leap, broken):
+    clock = LeapingClock()
+    async with drop.bridge(leave_on_server=FORTNIGHT, clock=clock) as bridge:
+        await bridge.poll()
+        await let_pass(bridge, clock, 10)
+        await bridge.poll()
+    async with drop.bridge(leave_on_server=FORTNIGHT, clock=clock) as bridge:
+        room, name = {
+            "shift": (bridge.store.maildrop, "shift_first_seen"),
+            "note": (bridge.store.facts, "set"),
+        }[broken]
+
+        go_on = getattr(room, name)
+
+        async def stop(account, what, *arguments, **options) -> None:
+            if name == "set" and what != "pop3.looked_at":
+                return await go_on(account, what, *arguments, **options)
+            raise Stopped
+
+        setattr(room, name, stop)
+        clock.ahead += leap * DAY
+        with pytest.raises(Stopped):
+            await bridge.poll()
+    async with drop.bridge(leave_on_server=FORTNIGHT, clock=clock) as bridge:
+        assert (await bridge.poll()).expunged_there == 0
+        clock.ahead += 2 * DAY
+        assert (await bridge.poll()).expunged_there == 0
+
+
 async def test_store_that_does_not_know_when_it_last_looked_counts_from_now(drop):
     clock = LeapingClock()
     async with drop.bridge(leave_on_server=86400, clock=clock) as bridge:
         await bridge.poll()
         await bridge.store.facts.set(bridge.settings.id, "pop3.looked_at", None)
-        clock.ahead = 30 * DAY
+    clock.ahead = 30 * DAY
+    async with drop.bridge(leave_on_server=86400, clock=clock) as bridge:
         assert (await bridge.poll()).expunged_there == 0
 
 
