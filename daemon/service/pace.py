@@ -26,6 +26,7 @@ class Pace:
     retry_cap_seconds: float = 80.0
     settled_after_seconds: float = 300.0  # a connection that lived this long wipes the slate clean
     trust_retry_seconds: float = 900.0  # N10: a certificate does not heal by being asked often
+    lasting_retry_seconds: float = 3600.0  # P6: what only a person can mend is looked at again, but rarely
     throttle_first_seconds: float = 60.0  # where the server does not say how long
     throttle_cap_seconds: float = 3600.0
     store_retry_seconds: float = 30.0

@@ -35,6 +35,7 @@ class Wait(StrEnum):
     HELD = "held"
     CREDENTIAL = "credential"
     LOGIN = "login"
+    LASTING = "lasting"
     PERSON = "person"
 
 
@@ -49,6 +50,9 @@ class Verdict:
     remedy: str | None = None
     asked_seconds: float | None = None
 
+
+LASTING_REFUSAL: Final = "refused_lastingly"
+"""The reason of [SYS/PERM] (RFC 3206 §4): nothing that we send changes it, a person has to."""
 
 _TRUST_REASONS: Final = frozenset(
     {
@@ -78,6 +82,7 @@ REMEDIES: Final = {
     "disk_full": "free some space; the account goes on by itself",
     "store_readonly": "make the store writable for the service's user",
     "store_io": "check the disk",
+    LASTING_REFUSAL: "ask the server's operator, or look into its settings: POP access may have to be switched on there",
     "store_foreign": "mount or restore the account's tree, or approve the one that is there",
 }
 
@@ -86,12 +91,13 @@ def verdict_on(error: MailError) -> Verdict:
     """What `error` means for its account."""
     event, wait = _rule(error)
     asked = error.retry_after_seconds if isinstance(error, Throttled) else None
+    reason = LASTING_REFUSAL if wait is Wait.LASTING else error.reason
     return Verdict(
         event=event,
         wait=wait,
-        reason=error.reason,
+        reason=reason,
         detail=str(error),
-        remedy=error.remedy or REMEDIES.get(_remedy_key(error)),
+        remedy=error.remedy or REMEDIES.get(_remedy_key(error, reason)),
         asked_seconds=asked,
     )
 
@@ -102,6 +108,8 @@ def _rule(error: MailError) -> tuple[AccountEvent, Wait]:
             return AccountEvent.THROTTLED, Wait.THROTTLE
         case ServerRefused(reason="listing_doubtful"):  # S10: the server seems to have lost its mailboxes
             return AccountEvent.HELD, Wait.HELD
+        case ServerRefused(code="SYS/PERM"):  # P6
+            return AccountEvent.FAULTED, Wait.LASTING
         case LoginSpent():
             return AccountEvent.LOGIN_REFUSED, Wait.PERSON
         case AuthenticationFailed(reason="auth_unsupported"):  # N24: no secret of ours changes that
@@ -122,6 +130,6 @@ def _rule(error: MailError) -> tuple[AccountEvent, Wait]:
             return AccountEvent.LINE_LOST, Wait.BACKOFF
 
 
-def _remedy_key(error: MailError) -> str:
+def _remedy_key(error: MailError, reason: str) -> str:
     # A NO to a command and a refused TCP connection share a code but not a remedy.
-    return "" if isinstance(error, ServerRefused) else error.reason
+    return "" if isinstance(error, ServerRefused) and reason == error.reason else reason

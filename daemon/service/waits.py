@@ -45,6 +45,8 @@ class Waits:
                 return self._pace.held_retry_seconds
             case Wait.CREDENTIAL:
                 return self._pace.secret_retry_seconds
+            case Wait.LASTING:
+                return self._pace.lasting_retry_seconds
             case Wait.PERSON:
                 return self._pace.secret_check_seconds
 

@@ -124,6 +124,7 @@ async def test_file_removed_in_the_tree_is_gone_at_once_without_a_poll(
         (b"-ERR [IN-USE] locked\r\n", S.THROTTLED, "throttled"),
         (b"-ERR [LOGIN-DELAY] too soon\r\n", S.THROTTLED, "throttled"),
         (b"-ERR [SYS/TEMP] try later\r\n", S.THROTTLED, "throttled"),
+        (b"-ERR [SYS/PERM] POP is switched off\r\n", S.ERROR, "refused_lastingly"),
         (b"-ERR [AUTH] no\r\n", S.AUTH_FAILED, "auth_failed"),
     ],
 )
@@ -136,6 +137,52 @@ async def test_refused_login_is_what_its_code_says(
     await house.reaches(state, account=OLD)
     assert house.control.account_status(OLD).reason == reason
     assert house.control.account_status(OLD).retry_at is not None or state is S.AUTH_FAILED
+
+
+async def test_wrong_password_that_is_politely_refused_is_sent_three_times_only(
+    open_house, account, server, until
+) -> None:
+    said = b"-ERR Invalid username or password. Please try again.\r\n"
+    attempts = []
+
+    def answer(line: bytes) -> bytes | None:
+        if not line.startswith((b"PASS", b"AUTH")):
+            return None
+        attempts.append(line)
+        return said
+
+    server.intervene = answer
+    house = await open_house(account)
+    await house.reaches(S.AUTH_FAILED, account=OLD)
+    await until(lambda: house.control.account_status(OLD).retry_at is None)
+    assert len(attempts) == 3
+
+
+async def test_lasting_refusal_is_looked_at_again_but_rarely(open_house, account, server) -> None:
+    """P6: no wrong password, and nothing that a few seconds would change."""
+    said = b"-ERR [SYS/PERM] POP is switched off\r\n"
+    server.intervene = lambda line: said if line.startswith((b"PASS", b"AUTH")) else None
+    house = await open_house(account)
+    await house.reaches(S.ERROR, account=OLD)
+    status = house.control.account_status(OLD)
+    assert "POP is switched off" in status.detail
+    assert status.remedy
+    assert 1800 < status.retry_at - time.time() <= 3600
+
+
+@pytest.mark.parametrize("command", [b"UIDL", b"LIST"])
+async def test_temporary_trouble_within_a_poll_is_given_time(open_house, account, server, command) -> None:
+    """P6: an account that comes back within seconds makes a server's trouble worse."""
+
+    def answer(line: bytes) -> bytes | None:
+        return b"-ERR [SYS/TEMP] storage is away\r\n" if line in {b"UIDL", command} else None
+
+    server.intervene = answer
+    house = await open_house(account)
+    await house.reaches(S.THROTTLED, S.OFFLINE, account=OLD)
+    status = house.control.account_status(OLD)
+    assert status.state is S.THROTTLED
+    assert status.retry_at - time.time() > 30
 
 
 async def test_lost_line_is_offline_and_tried_again(open_house, account, server, until) -> None:

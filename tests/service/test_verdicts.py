@@ -23,6 +23,7 @@ CASES = [
     (ConnectionLost("HTTP/1.1 302", reason="not_imap"), E.LINE_LOST, Wait.BACKOFF, "not_imap"),
     (RemoteProtocolError("nonsense"), E.LINE_LOST, Wait.BACKOFF, "protocol"),
     (ServerRefused("later", status="NO", code="UNAVAILABLE"), E.LINE_LOST, Wait.BACKOFF, "refused"),
+    (ServerRefused("gone", status="-ERR", code="SYS/PERM"), E.FAULTED, Wait.LASTING, "refused_lastingly"),
     (TlsFailed("expired", reason="tls_expired"), E.FAULTED, Wait.TRUST, "tls_expired"),
     (TlsFailed("early", reason="tls_not_yet_valid"), E.FAULTED, Wait.TRUST, "tls_not_yet_valid"),
     (TlsFailed("name", reason="tls_hostname"), E.FAULTED, Wait.TRUST, "tls_hostname"),
@@ -58,6 +59,10 @@ def test_known_reason_gets_a_remedy_and_the_errors_own_wins() -> None:
 def test_refused_command_does_not_get_the_remedy_of_a_refused_connection() -> None:
     assert verdict_on(ConnectionLost("x", reason="refused")).remedy is not None
     assert verdict_on(ServerRefused("x", status="NO")).remedy is None
+
+
+def test_lasting_refusal_says_what_a_person_can_do() -> None:
+    assert "operator" in (verdict_on(ServerRefused("x", status="-ERR", code="SYS/PERM")).remedy or "")
 
 
 def test_spent_login_is_still_a_failed_authentication() -> None:

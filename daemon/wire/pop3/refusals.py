@@ -1,7 +1,8 @@
 r"""-ERR as an error: which refusal asks for patience, which means a wrong credential, how long to wait.
 
-Pure. Codes: IN-USE and LOGIN-DELAY RFC 2449 §8.1, SYS and AUTH RFC 3206; the free words are those that providers are known
-to use. A locked maildrop is busy and no wrong password: it is tried again, without alarm.
+Pure. Codes: IN-USE and LOGIN-DELAY RFC 2449 §8.1, SYS and AUTH RFC 3206; the free words are those that servers are known
+to use. A locked maildrop is busy and no wrong password: it is tried again, without alarm. Where there is no code, words
+about the credential win over a polite "try again": a wrong password that is sent for ever locks its owner out.
 """
 
 import re
@@ -14,20 +15,46 @@ from daemon.wire.pop3.responses import Status
 MAX_DELAY_SECONDS: Final = 3600.0
 BUSY_CODES: Final = frozenset({"IN-USE", "LOGIN-DELAY", "SYS/TEMP"})
 _THROTTLE_CODES: Final = frozenset({"IN-USE", "LOGIN-DELAY"})
+_FINAL_CODES: Final = frozenset({"SYS/PERM", "AUTH"})
+_MAILDROP_COMMANDS: Final = frozenset({"STAT", "LIST", "UIDL", "RSET", "NOOP", "QUIT"})
+"""An -ERR to one of these is about the maildrop as a whole; to the others about one message."""
+
+_LOGIN: Final = r"(?:auth\w*|log(?:ging)?[ -]?[io]n|sign[ -]?in|pass(?:word|phrase)|credentials?|user ?name)"
+_WHO: Final = rf"(?:{_LOGIN}|user|account)"
+_NEARBY: Final = r"[^.,;:]{0,40}"  # within the same part of a sentence
+_WRONG_WORDS: Final = re.compile(
+    rf"\b(?:invalid|incorrect|wrong|bad|unknown){_NEARBY}\b{_WHO}\b"
+    rf"|\b{_LOGIN}\b{_NEARBY}\b(?:invalid|incorrect|wrong|mismatch|disabled|not (?:accepted|valid|correct|recogni[sz]ed))\b"
+    rf"|\b(?:user|account)\b{_NEARBY}\b(?:invalid|unknown|blocked|disabled|suspended|deactivated|expired|closed)\b"
+    r"|\bno such (?:user|account)\b",
+    re.IGNORECASE,
+)
+_FAILED_WORDS: Final = re.compile(
+    rf"\b{_LOGIN}\b{_NEARBY}\b(?:fail(?:s|ed|ure)?|denied|rejected|refused|error)\b"
+    rf"|\baccount\b{_NEARBY}\blocked\b",
+    re.IGNORECASE,
+)
 _THROTTLE_WORDS: Final = re.compile(
-    r"throttl|rate limit|bandwidth|quota for (?:downloads|today)"
-    r"|too (?:many (?:simultaneous |concurrent )?(?:connections|sessions|logins|requests|commands)|often|frequent)"
-    r"|(?:maximum|max) number of connections|minimum (?:time|interval)",
+    r"\bthrottl(?:ed|ing)\b|\brate limit|\bbandwidth\b|\bquota for (?:downloads|today)\b"
+    r"|\btoo (?:many (?:simultaneous |concurrent )?(?:connections|sessions|logins|requests|commands)|often|frequent(?:ly)?)\b"
+    r"|\b(?:maximum|max) (?:number of )?connections?\b|\bminimum (?:time|interval)\b",
+    re.IGNORECASE,
+)
+_IN_USE_WORDS: Final = re.compile(
+    rf"\b(?:maildrop|mail ?box|mail ?spool|inbox|drop)\b{_NEARBY}\block(?:ed)?\b"
+    rf"|\block(?:ed|ing)?\b{_NEARBY}\b(?:maildrop|mail ?box|mail ?spool|inbox|drop|busy)\b"
+    r"|\bin use\b|\balready (?:open|logged)\b|\banother (?:pop\w* )?(?:session|client|connection)\b"
+    rf"|\btemporary {_NEARBY}\b(?:failure|problem|error)\b",
     re.IGNORECASE,
 )
 # fetchmail pop3.c, protocol.md 3: "maildrop already locked", "wait a few minutes"
-_BUSY_WORDS: Final = re.compile(
-    r"lock|wait|busy|in use|already (?:open|logged)|another (?:session|client)|try again|try later|temporar|unavailable"
-    r"|internal error",
+_LATER_WORDS: Final = re.compile(
+    r"\b(?:lock(?:ed|s|ing)?|wait|busy|try again|try later|again later|retry|temporar(?:y|ily)|unavailable"
+    r"|internal (?:server )?error)\b",
     re.IGNORECASE,
 )
 _CREDENTIAL_WORDS: Final = re.compile(
-    r"auth|passw|credential|log[ -]?[io]n|user|account|mailbox|denied|invalid|incorrect|wrong", re.IGNORECASE
+    rf"\b(?:{_WHO}|mailbox|denied|invalid|incorrect|wrong)\b", re.IGNORECASE
 )
 _UNKNOWN_COMMAND: Final = re.compile(
     r"(?:unknown|unrecogni[sz]ed|invalid|illegal|bad|undefined|unsupported|unimplemented|no such)\s+(?:\S+\s+)?command"
@@ -39,13 +66,14 @@ _DELAY: Final = re.compile(r"(\d{1,6})[ ]{0,3}(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?
 
 
 def refusal(status: Status, *, doing: str = "", caps: Capabilities | None = None) -> ServerRefused:
-    """The error for an -ERR: Throttled where the server asks for patience, else ServerRefused.
+    """The error for an -ERR once we are logged in: Throttled where the server asks for patience, else ServerRefused.
 
-    `doing` names the command, without arguments, for the sentence. Words such as "locked" do not throttle here: once we
-    are logged in they are about one message.
+    `doing` names the command, without arguments. Where it is about one message, words such as "locked" and even
+    [SYS/TEMP] stop that message only; about the whole maildrop they ask for patience.
     """
     detail = _describe(status, doing)
-    if status.code in _THROTTLE_CODES or _THROTTLE_WORDS.search(status.text):
+    is_throttling = status.code in _THROTTLE_CODES or bool(_THROTTLE_WORDS.search(status.text))
+    if is_throttling or (doing in _MAILDROP_COMMANDS and is_busy(status)):
         return _throttled(detail, status, caps)
     return ServerRefused(detail, status="-ERR", code=status.code)
 
@@ -60,9 +88,7 @@ def login_refusal(
     """
     detail = _describe(status, "login")
     known = status.code if status.code in {*BUSY_CODES, "SYS/PERM", "AUTH", "UTF8"} else None
-    if known in BUSY_CODES:
-        return _throttled(detail, status, caps)
-    if known is None and (_THROTTLE_WORDS.search(status.text) or _BUSY_WORDS.search(status.text)):
+    if known in BUSY_CODES or (known is None and _asks_for_patience(status.text)):
         return _throttled(detail, status, caps)
     is_silent_of_credentials = (
         known is None and caps.has("AUTH-RESP-CODE") and not _CREDENTIAL_WORDS.search(status.text)
@@ -77,9 +103,7 @@ def login_refusal(
 
 def is_busy(status: Status) -> bool:
     """Whether an -ERR says that the same may succeed later, and not that the command is unknown."""
-    return status.code in BUSY_CODES or bool(
-        _THROTTLE_WORDS.search(status.text) or _BUSY_WORDS.search(status.text)
-    )
+    return status.code in BUSY_CODES or (status.code not in _FINAL_CODES and _asks_for_patience(status.text))
 
 
 def is_unknown_command(status: Status) -> bool:
@@ -90,6 +114,15 @@ def is_unknown_command(status: Status) -> bool:
 def throttled(status: Status) -> Throttled:
     """The error for being turned away by a server that is busy."""
     return _throttled(_describe(status, ""), status, None)
+
+
+def _asks_for_patience(text: str) -> bool:
+    """What the words of an -ERR say where no code does; the first that matches decides."""
+    if _WRONG_WORDS.search(text):
+        return False
+    if _THROTTLE_WORDS.search(text) or _IN_USE_WORDS.search(text):
+        return True
+    return not _FAILED_WORDS.search(text) and bool(_LATER_WORDS.search(text))
 
 
 def _describe(status: Status, doing: str) -> str:

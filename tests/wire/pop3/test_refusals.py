@@ -15,6 +15,98 @@ def login(line: bytes, caps: Capabilities = NOTHING):
     return refusals.login_refusal(parse_status(line), host="mail.example.org", caps=caps)
 
 
+BUSY, WRONG, PERMANENT = Throttled, AuthenticationFailed, ServerRefused
+
+SAID_BY_SERVERS = [
+    # RFC 1939, RFC 2449, RFC 3206
+    (b"-ERR maildrop already locked", BUSY),
+    (b"-ERR unable to lock maildrop", BUSY),
+    (b"-ERR invalid password", WRONG),
+    (b"-ERR sorry, no mailbox for frated here", WRONG),
+    (b"-ERR permission denied", WRONG),
+    (b"-ERR [IN-USE] Do you have another POP session running?", BUSY),
+    (b"-ERR [LOGIN-DELAY] minimum time between mail checks violation", BUSY),
+    (b"-ERR [SYS/PERM] mailbox corrupt, user must call", PERMANENT),
+    # Dovecot
+    (b"-ERR [AUTH] Authentication failed.", WRONG),
+    (b"-ERR Authentication failed.", WRONG),
+    (b"-ERR [SYS/TEMP] Temporary authentication failure. [mail:2026-01-01 00:00:00]", BUSY),
+    (b"-ERR Temporary authentication failure.", BUSY),
+    (b"-ERR [SYS/TEMP] Internal error occurred. Refer to server log for more information.", BUSY),
+    (b"-ERR [IN-USE] Couldn't open INBOX: Timeout while waiting for lock", BUSY),
+    (b"-ERR Maximum number of connections from user+IP exceeded (mail_max_userip_connections=10)", BUSY),
+    # Courier
+    (b"-ERR Login failed.", WRONG),
+    (b"-ERR Temporary problem, please try again later", BUSY),
+    # Cyrus
+    (b"-ERR [AUTH] Invalid login", WRONG),
+    (b"-ERR [IN-USE] Unable to lock maildrop: Mailbox is locked by POP server", BUSY),
+    (b"-ERR Unable to lock maildrop: Mailbox is locked by POP server", BUSY),
+    (b"-ERR [SYS/PERM] Unable to open maildrop: Mailbox does not exist", PERMANENT),
+    # Exchange, Office 365
+    (b"-ERR Logon failure: unknown user name or bad password.", WRONG),
+    (b"-ERR Server Unavailable. 21", BUSY),
+    # qpopper
+    (b"-ERR [IN-USE] /var/mail/.me.pop lock busy! Is another session active? (11)", BUSY),
+    (b"-ERR /var/mail/.me.pop lock busy!  Is another session active? (11)", BUSY),
+    (b'-ERR [AUTH] Password supplied for "me" is incorrect.', WRONG),
+    (b'-ERR Password supplied for "me" is incorrect.', WRONG),
+    # vpopmail
+    (b"-ERR authorization failed", WRONG),
+    # Gmail
+    (b"-ERR [AUTH] Username and password not accepted.", WRONG),
+    (b"-ERR Username and password not accepted.", WRONG),
+    (b"-ERR [AUTH] Application-specific password required", WRONG),
+    (b"-ERR [AUTH] Web login required, please try again later", WRONG),
+    (b"-ERR [SYS/TEMP] Temporary system problem. Please try again later.", BUSY),
+    (b"-ERR [SYS/PERM] Your account is not enabled for POP access.", PERMANENT),
+    (b"-ERR Account exceeded bandwidth limits", BUSY),
+    # Yahoo
+    (b"-ERR [AUTH] Incorrect username or password.", WRONG),
+    (b"-ERR [SYS/TEMP] Server error - Please try again later.", BUSY),
+    # Yandex, mail.ru, GMX: what they say to a person in one breath
+    (b"-ERR [AUTH] login failure or POP3 disabled, try later. sc=1", WRONG),
+    (b"-ERR login failure or POP3 disabled, try later. sc=1", WRONG),
+    (b"-ERR [AUTH] Application password is REQUIRED", WRONG),
+    (b"-ERR Invalid username or password. Please try again.", WRONG),
+    (b"-ERR Authentication failed, account blocked", WRONG),
+    (b"-ERR Your account has been locked. Please wait and try again later.", WRONG),
+    (b"-ERR account temporarily disabled", WRONG),
+    (b"-ERR login failed, please try again later", WRONG),
+    (b"-ERR wrong password, too many logins", WRONG),
+    (b"-ERR account is locked by another session", BUSY),
+    (b"-ERR login failed, mailbox in use", BUSY),
+    (b"-ERR you log in too often, wait 15 minutes", BUSY),
+    (b"-ERR user is already logged in", BUSY),
+    # words are words
+    (b"-ERR access blocked", WRONG),
+    (b"-ERR awaiting approval by the operator", WRONG),
+    (b"-ERR clocks differ", WRONG),
+]
+
+
+@pytest.mark.parametrize("caps", [NOTHING, Capabilities(["RESP-CODES"])], ids=["bare", "coded"])
+@pytest.mark.parametrize(("line", "kind"), SAID_BY_SERVERS, ids=lambda value: str(value)[:60])
+def test_what_servers_say_to_a_login_is_taken_as_they_mean_it(line, kind, caps):
+    """A wrong password that is taken for a busy server is sent for ever, and its owner locked out."""
+    assert type(login(line, caps)) is kind
+
+
+@pytest.mark.parametrize("command", ["STAT", "LIST", "UIDL", "NOOP", "RSET", "QUIT"])
+@pytest.mark.parametrize(
+    "line", [b"-ERR [SYS/TEMP] storage is away", b"-ERR [IN-USE] gone", b"-ERR busy", b"-ERR maildrop locked"]
+)
+def test_temporary_trouble_with_the_whole_maildrop_asks_for_patience(line, command):
+    error = refusals.refusal(parse_status(line), doing=command, caps=CODED)
+    assert type(error) is Throttled
+    assert str(error).startswith(f"{command}: server answered -ERR")
+
+
+@pytest.mark.parametrize("line", [b"-ERR [SYS/PERM] try again never", b"-ERR unknown command", b"-ERR"])
+def test_lasting_trouble_with_the_whole_maildrop_is_a_refusal(line):
+    assert type(refusals.refusal(parse_status(line), doing="STAT", caps=CODED)) is ServerRefused
+
+
 @pytest.mark.parametrize("caps", [NOTHING, CODED])
 @pytest.mark.parametrize(
     "line",
