@@ -57,9 +57,9 @@ class TokenBucket:
         return max(0.0, min(1.0 + keep, self._burst) - self._tokens) * self._refill
 
     def take(self) -> None:
-        """Use one; with none left the next comes later by as much."""
+        """Use one. Who takes without waiting runs up no debt: the next is never further away than one refill."""
         self._catch_up()
-        self._tokens -= 1.0
+        self._tokens = max(0.0, self._tokens - 1.0)
 
     def give_one(self) -> None:
         """Allow one more at once: a person asked for it."""

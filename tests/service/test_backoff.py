@@ -67,6 +67,17 @@ def test_person_gets_one_login_at_once(fake_clock) -> None:
     assert bucket.wait_seconds() == 0.0
 
 
+def test_taking_without_waiting_runs_up_no_debt(fake_clock) -> None:
+    """Else polls that were asked for in a row would keep an account away for hours after its first error."""
+    bucket = TokenBucket(burst=2, refill_seconds=60, clock=fake_clock)
+    for _ in range(200):
+        fake_clock.advance(1)
+        bucket.take()
+    assert bucket.wait_seconds() <= 60
+    bucket.give_one()
+    assert bucket.wait_seconds() == 0.0
+
+
 def test_fill_forgives_what_was_used(fake_clock) -> None:
     bucket = TokenBucket(burst=2, refill_seconds=60, clock=fake_clock)
     bucket.take()

@@ -68,7 +68,6 @@ def test_person_starts_over_with_one_more_login(waits: Waits) -> None:
     for _ in range(3):
         waits.delay_after(LOST)
         waits.bucket.take()
-    waits.bucket.give_one()
     assert waits.bucket.wait_seconds() == 60
     waits.start_over()
     assert waits.delay_after(LOST) == 2
