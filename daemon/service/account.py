@@ -37,7 +37,9 @@ from daemon.sync.guard import HeldDeletions
 
 _PAUSED_KEY: Final = "account.paused"
 _WAITING_KINDS: Final = (JobKind.SYNC, JobKind.RESUME, JobKind.RECONNECT)
-_CUT_SHORT_BY_SYNC: Final = frozenset({AccountState.OFFLINE, AccountState.ERROR, AccountState.HELD})
+_CUT_SHORT_BY_SYNC: Final = frozenset(
+    {AccountState.STARTING, AccountState.OFFLINE, AccountState.ERROR, AccountState.HELD}
+)
 
 
 class AccountRunner:
@@ -57,14 +59,17 @@ class AccountRunner:
         clock: Clock,
         pace: Pace,
         random: Callable[[], float],
+        pause_schedule: Callable[[bool], None],
         log: FilteringBoundLogger,
     ) -> None:
+        """`pause_schedule` lets the account's jobs rest (True) or run (False); asking twice changes nothing."""
         self._settings = settings
         self._store = store
         self._jobs = jobs
         self._clock = clock
         self._pace = pace
         self._random = random
+        self._pause_schedule = pause_schedule
         self._log = log
         self._standing = Standing(
             account=settings.id, protocol=settings.protocol, clock=clock, log=log, announce=announce
@@ -112,6 +117,10 @@ class AccountRunner:
         return self._bridge.operation_scope
 
     @property
+    def is_polling(self) -> bool:
+        return self._bridge.is_polling
+
+    @property
     def account(self) -> AccountId:
         return self._settings.id
 
@@ -134,6 +143,9 @@ class AccountRunner:
 
     def wake(self, reason: WakeReason, mailbox: MailboxName | None = None) -> None:
         self._wakes.wake(reason, mailbox)
+
+    def hold_back(self, seconds: float) -> None:
+        self._not_before = max(self._not_before, self._clock.monotonic() + seconds)
 
     def note_crash(self, error: Exception, retry_at: float) -> None:
         fault: MailError
@@ -251,6 +263,7 @@ class AccountRunner:
         try:
             while True:
                 self._attention.clear()
+                self._pause_schedule(bool(self._is_paused))
                 if self._is_paused:
                     await self._rest()
                 elif await self._is_time():

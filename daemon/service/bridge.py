@@ -76,6 +76,7 @@ class Bridge(Protocol):
     """One account's protocol. Owns the engine."""
 
     operation_scope: str
+    is_polling: bool
 
     async def recover(self, on_progress: Callable[[Progress], None]) -> None:
         """Have the engine ready, its local recovery done; at once where it is. No network."""

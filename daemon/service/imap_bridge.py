@@ -24,6 +24,7 @@ class ImapBridge:
     """Implements `bridge.Bridge`."""
 
     operation_scope = "server"
+    is_polling = False
 
     def __init__(
         self,

@@ -19,6 +19,7 @@ class Pop3Bridge:
     """Implements `bridge.Bridge`: what happens here stays here."""
 
     operation_scope = "local"
+    is_polling = True
 
     def __init__(
         self,

@@ -31,6 +31,15 @@ class Runner(Protocol):
         """How often the schedule is to wake it."""
         ...
 
+    @property
+    def is_polling(self) -> bool:
+        """Whether it comes and goes, by its protocol, and has no line in between."""
+        ...
+
+    def hold_back(self, seconds: float) -> None:
+        """Begin no sooner than in so many seconds, unless a person asks for it."""
+        ...
+
     async def run(self) -> None:
         """Keep the account in step until cancelled."""
         ...

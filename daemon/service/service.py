@@ -143,6 +143,7 @@ def _runner(
         clock=parts.clock,
         pace=parts.pace if isinstance(settings, ImapSettings) else _pace_of_polls(parts.pace, settings),
         random=parts.random,
+        pause_schedule=lambda is_paused: schedule.set_paused(settings.id, is_paused=is_paused),
         log=parts.log.bind(account=settings.id),
     )
 

@@ -64,6 +64,7 @@ class Supervisor:
             self._spawn("outbox", self._keep("outbox", self._outbox.run)),
             self._spawn("ticker", self._keep("ticker", self._tick)),
         ]
+        self._spread_polls()
         for account, runner in self._runners.items():
             wake = partial(runner.wake, WakeReason.SCHEDULE)
             self._schedule.add_pass(account, runner.pass_interval_seconds, wake)
@@ -85,6 +86,15 @@ class Supervisor:
             self._log.warning("events.dropped")
         await _end(self._chores, 0.5)
         self._log.info("supervisor.stopped")
+
+    def _spread_polls(self) -> None:
+        """Accounts that come and go begin one after the other: the gate counts logins, not the polls that follow.
+
+        One account alone, and whoever is asked for by a person, begins at once.
+        """
+        polling = [runner for runner in self._runners.values() if runner.is_polling]
+        for place, runner in enumerate(polling):
+            runner.hold_back(place / len(polling) * self._spread_seconds(len(polling)))
 
     # -- accounts ----------------------------------------------------------------------------------------------
 
@@ -142,19 +152,21 @@ class Supervisor:
         """A wall clock that ran away from the steady one means that the machine slept (N14), or was set.
 
         Linux stops CLOCK_MONOTONIC during a suspend. Lines are as good as dead then; a clock that was merely set
-        costs one new login.
+        costs one new login. The schedule goes by the wall: set back by hours, its runs would lie hours ahead.
         """
         offset = self._clock.now() - self._clock.monotonic()
         jump = offset - self._wall_offset
         self._wall_offset = offset
         if abs(jump) < self._pace.clock_jump_seconds:
             return
-        spread = min(
-            self._pace.spread_cap_seconds, self._pace.spread_per_account_seconds * len(self._runners)
-        )
+        self._schedule.start_over()
+        spread = self._spread_seconds(len(self._runners))
         self._log.warning("clock.jumped", seconds=round(jump), accounts=len(self._runners))
         for runner in self._runners.values():
             runner.note_clock_jump(spread)
+
+    def _spread_seconds(self, count: int) -> float:
+        return min(self._pace.spread_cap_seconds, self._pace.spread_per_account_seconds * count)
 
     def _spawn(self, name: str, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         return asyncio.create_task(work, name=name)

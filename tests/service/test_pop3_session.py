@@ -86,6 +86,66 @@ async def test_schedule_wakes_it(open_house, account, server, until) -> None:
     await until(lambda: polls(server) == before + 1)
 
 
+async def test_schedule_polls_again_and_again_by_itself(
+    open_house, account, server, quick_pace, until
+) -> None:
+    often = account.model_copy(update={"poll_interval_seconds": 0.2})
+    house = await open_house(often)
+    await house.reaches(S.POLLING, account=OLD)
+    await until(lambda: polls(server) >= 4)
+    server.user.inbox.deliver(letter(2), internal_date=2)
+    async with asyncio.timeout(10):
+        while len(await shown(house)) < 2:
+            await asyncio.sleep(0.01)
+
+
+async def test_wakes_during_a_poll_are_one_poll_more(open_house, account, server, until) -> None:
+    house = await open_house(account)
+    await house.reaches(S.POLLING, account=OLD)
+    runner = house.service.supervisor._runners[OLD]
+    before = polls(server)
+    for _ in range(20):
+        runner.wake("schedule")
+    await until(lambda: polls(server) == before + 1)
+    await house.reaches(S.POLLING, account=OLD)
+    await asyncio.sleep(0.2)
+    assert polls(server) == before + 1
+
+
+async def test_first_polls_of_many_accounts_are_spread_and_a_person_need_not_wait(
+    open_house, account, server, quick_pace, until
+) -> None:
+    """The gate counts logins: without more, two hundred polls would go on side by side."""
+    accounts = [account.model_copy(update={"id": f"a{number}"}) for number in range(5)]
+    slow = replace(quick_pace, spread_per_account_seconds=1000, spread_cap_seconds=5000)
+    house = await open_house(*accounts, pace=slow)
+    await house.reaches(S.POLLING, account="a0")
+    await asyncio.sleep(0.2)
+    assert [house.state(one.id) for one in accounts[1:]] == [S.STARTING] * 4
+    assert polls(server) == 1
+    job = await house.control.request_sync("a3", wait_seconds=10)
+    assert job.state is JobState.DONE
+    assert (house.state("a3"), house.state("a4")) == (S.POLLING, S.STARTING)
+
+
+async def test_paused_account_has_no_next_run_and_gets_one_when_it_goes_on(
+    open_house, account, server, until
+) -> None:
+    house = await open_house(account)
+    await house.reaches(S.POLLING, account=OLD)
+    assert house.service.schedule.next_run_of(OLD) is not None
+    await house.control.pause(OLD, wait_seconds=10)
+    assert house.service.schedule.next_run_of(OLD) is None
+    house = await open_house(account)
+    await house.reaches(S.PAUSED, account=OLD)
+    assert house.service.schedule.next_run_of(OLD) is None
+    await house.control.resume(OLD, wait_seconds=10)
+    await house.reaches(S.POLLING, account=OLD)
+    next_run = house.service.schedule.next_run_of(OLD)
+    assert time.time() < next_run <= time.time() + account.poll_interval_seconds
+    assert house.control.account_status(OLD).retry_at == next_run
+
+
 async def test_deletion_and_flags_over_the_api_stay_here(open_house, account, server, until) -> None:
     server.user.inbox.deliver(letter(2), internal_date=2)
     house = await open_house(account)

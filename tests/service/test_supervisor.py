@@ -125,3 +125,15 @@ async def test_no_more_handshakes_at_once_than_allowed(
     await until(lambda: most >= 10)
     await asyncio.sleep(0.3)
     assert most == 10
+
+
+async def test_clock_set_back_leaves_no_run_hours_ahead(
+    open_house, scripted, imap_account, jumping_clock, until
+) -> None:
+    jumping_clock.jump = 3 * 3600.0
+    account = imap_account(scripted.port)
+    house = await open_house(account, clock=jumping_clock)
+    await house.reaches(S.IDLE)
+    jumping_clock.jump = 0.0
+    await until(lambda: house.service.schedule.next_run_of(account.id) < time.time() + 120)
+    assert any(entry["event"] == "clock.jumped" for entry in house.log.entries)
