@@ -350,6 +350,7 @@ class AccountRunner:
         verdict = verdict_on(error)
         delay = self._waits.delay_after(verdict)
         now = self._clock.now()
+        pauses = (delay, self._waits.bucket.wait_seconds(), self._bridge.login_wait_seconds())
         if verdict.wait is Wait.THROTTLE:
             with suppress(StoreError):  # a full disk must not turn patience into a crash
                 await self._guard.keep_throttle(now + delay)
@@ -360,7 +361,7 @@ class AccountRunner:
             reason=verdict.reason,
             detail=verdict.detail,
             remedy=verdict.remedy,
-            retry_at=None if is_final else now + max(delay, self._waits.bucket.wait_seconds()),
+            retry_at=None if is_final else now + max(pauses),
         )
 
     def _fail_waiting(self, error: MailError) -> None:

@@ -103,6 +103,10 @@ class Bridge(Protocol):
 
     def lag_of(self, mailbox: MailboxName) -> float | None: ...
 
+    def login_wait_seconds(self) -> float:
+        """How long the server itself wants no login, whatever has become of the last line."""
+        ...
+
     def forget_doubts(self) -> None:
         """A person wants everything tried again."""
         ...

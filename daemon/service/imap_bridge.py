@@ -100,6 +100,9 @@ class ImapBridge:
     def lag_of(self, mailbox: MailboxName) -> float | None:
         return self._push.in_step.lag_of(mailbox)
 
+    def login_wait_seconds(self) -> float:
+        return 0.0
+
     def forget_doubts(self) -> None:
         self._push.forget()
 

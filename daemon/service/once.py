@@ -17,6 +17,7 @@ from daemon.net.imap.client import ImapClient
 from daemon.service.backoff import TokenBucket
 from daemon.service.gate import Gate
 from daemon.service.login import Connect, LineT, Login, ReadPassword
+from daemon.service.login_delay import LoginDelay
 from daemon.service.login_guard import LoginGuard
 from daemon.service.pace import Pace
 from daemon.service.pop3_means import Pop3Means
@@ -94,7 +95,10 @@ class OneShot:
         guard = LoginGuard(
             store=self._store, account=settings.id, clock=self._clock, attempts=self._pace.login_attempts
         )
-        patience = await guard.throttled_seconds(self._pace.throttle_cap_seconds)
+        delay = self._delay_of(settings)
+        await delay.load()
+        throttled = await guard.throttled_seconds(self._pace.throttle_cap_seconds)
+        patience = max(throttled, delay.wait_seconds())
         if patience > 0.0:
             raise Throttled(
                 f"the server asked for patience; {patience:.0f} seconds are left",
@@ -126,9 +130,14 @@ class OneShot:
         await engine.recover()
         client = await self._login(settings, self._pop3.connect, guard, log).log_in()
         try:
+            asked = client.caps.login_delay
+            await self._delay_of(settings).note_login(None if asked is None else asked.seconds)
             return await engine.run_pass(client)
         finally:
             client.abort()  # after QUIT there is nothing left to drop
+
+    def _delay_of(self, settings: ImapSettings | Pop3Settings) -> LoginDelay:
+        return LoginDelay(store=self._store, account=settings.id, clock=self._clock)
 
     def _login(
         self,

@@ -35,6 +35,7 @@ class Pace:
 
     login_burst: int = 2
     login_refill_seconds: float = 60.0  # N17
+    poll_burst: int = 10  # polls in a row that a person may ask for; then one each refill
     login_attempts: int = 3  # S5: most servers lock a user out at five
     secret_check_seconds: float = 300.0  # how soon a corrected password is noticed after the last attempt
 

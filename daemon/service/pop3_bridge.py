@@ -7,8 +7,10 @@ from daemon.model.passes import Progress
 from daemon.model.settings import Pop3Settings
 from daemon.model.states import WatchMode
 from daemon.net.pop3.client import Pop3Client
+from daemon.service.backoff import TokenBucket
 from daemon.service.bridge import Shared
 from daemon.service.login import Login
+from daemon.service.login_delay import LoginDelay
 from daemon.service.pop3_means import Pop3Means
 from daemon.service.pop3_session import Pop3Session
 from daemon.sync.guard import HeldDeletions
@@ -27,12 +29,12 @@ class Pop3Bridge:
         *,
         settings: Pop3Settings,
         means: Pop3Means,
-        next_poll_at: Callable[[], float | None],
+        next_wake_at: Callable[[], float | None],
     ) -> None:
         self._shared = shared
         self._settings = settings
         self._means = means
-        self._next_poll_at = next_poll_at
+        self._next_wake_at = next_wake_at
         self._login: Login[Pop3Client] = Login(
             settings=settings,
             connect=means.connect,
@@ -43,6 +45,10 @@ class Pop3Bridge:
             pulse=shared.pulse,
             deadline_seconds=shared.pace.open_deadline_seconds,
             log=shared.log,
+        )
+        self._delay = LoginDelay(store=shared.store, account=settings.id, clock=shared.clock)
+        self._allowance = TokenBucket(
+            burst=shared.pace.poll_burst, refill_seconds=shared.pace.login_refill_seconds, clock=shared.clock
         )
         self._engine: Pop3Sync | None = None
 
@@ -62,7 +68,9 @@ class Pop3Bridge:
             settings=self._settings,
             engine=self._engine,
             login=self._login,
-            next_poll_at=self._next_poll_at,
+            delay=self._delay,
+            allowance=self._allowance,
+            next_wake_at=self._next_wake_at,
         )
 
     @property
@@ -80,5 +88,9 @@ class Pop3Bridge:
         last = self._shared.standing.status.last_sync
         return None if last is None else max(0.0, self._shared.clock.now() - last)
 
+    def login_wait_seconds(self) -> float:
+        return self._delay.wait_seconds()
+
     def forget_doubts(self) -> None:
-        """There are none."""
+        """A person wants it tried now: one poll more than servers are asked to bear. LOGIN-DELAY holds for persons too."""
+        self._allowance.give_one()

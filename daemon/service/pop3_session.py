@@ -1,8 +1,8 @@
 """A POP3 account's rounds: log in, fetch, QUIT, hang up, and wait for the next time.
 
 A session is used once and goes round until an error or cancellation ends it. Between polls there is no line: what
-happens in the tree meanwhile is brought into the index at once, and nothing of it ever reaches the server. LOGIN-DELAY
-is obeyed whoever asks (RFC 2449 §6.5).
+happens in the tree meanwhile is brought into the index at once, and nothing of it ever reaches the server. A poll that
+has to wait, for LOGIN-DELAY or because a person asked too often, holds up nothing but itself.
 """
 
 import asyncio
@@ -16,12 +16,16 @@ from daemon.model.passes import PassResult, Progress
 from daemon.model.settings import Pop3Settings
 from daemon.model.states import AccountState
 from daemon.net.pop3.client import Pop3Client
+from daemon.service import pop3_hints
+from daemon.service.backoff import TokenBucket
 from daemon.service.bridge import Shared
 from daemon.service.login import Login
+from daemon.service.login_delay import LoginDelay
 from daemon.service.states import AccountEvent
 from daemon.service.telling import PassTelling
-from daemon.service.wakes import WakeReason
+from daemon.service.wakes import Agenda, WakeReason
 from daemon.sync.pop3_pass import Pop3Sync
+from daemon.wire.pop3.capabilities import Expire
 
 _POLLING_REASONS: Final = frozenset({WakeReason.SCHEDULE, WakeReason.REQUEST})
 
@@ -36,14 +40,21 @@ class Pop3Session:
         settings: Pop3Settings,
         engine: Pop3Sync,
         login: Login[Pop3Client],
-        next_poll_at: Callable[[], float | None],
+        delay: LoginDelay,
+        allowance: TokenBucket,
+        next_wake_at: Callable[[], float | None],
     ) -> None:
-        """`next_poll_at` is when the schedule will wake the account, in seconds since 1970, UTC."""
+        """`delay` and `allowance` say when a login is allowed; both outlive the session.
+
+        `next_wake_at` is when the schedule will wake the account, in seconds since 1970, UTC.
+        """
         self._settings = settings
         self._account = settings.id
         self._engine = engine
         self._login = login
-        self._next_poll_at = next_poll_at
+        self._delay = delay
+        self._allowance = allowance
+        self._next_wake_at = next_wake_at
         self._local_watch = shared.local_watch
         self._standing = shared.standing
         self._wakes = shared.wakes
@@ -51,8 +62,9 @@ class Pop3Session:
         self._pulse = shared.pulse
         self._clock = shared.clock
         self._pace = shared.pace
+        self._log = shared.log
         self._began_at: float | None = None
-        self._login_not_before = float("-inf")
+        self._expire: Expire | None = None
         self._telling = PassTelling(
             account=settings.id,
             standing=shared.standing,
@@ -87,11 +99,13 @@ class Pop3Session:
             Safe. A poll under way is dropped: nothing that was marked on the server is deleted.
         """
         self._wakes.take()
-        await self._poll()
+        await self._delay.load()
+        await self._poll_when_allowed()
         while True:
-            reasons = await self._wait()
-            if reasons & _POLLING_REASONS:
-                await self._poll()
+            # A schedule that fell silent is made up for after twice its time.
+            agenda = await self._wait(2 * self._settings.poll_interval_seconds)
+            if agenda.is_empty or agenda.reasons & _POLLING_REASONS:
+                await self._poll_when_allowed()
             else:
                 await self._follow()
 
@@ -99,6 +113,18 @@ class Pop3Session:
         """The engine's sign of life."""
         self._pulse.beat()
         self._telling.note_progress(progress)
+
+    async def _poll_when_allowed(self) -> None:
+        """A poll, once the server and the allowance let us log in; what happens in the tree is not kept waiting."""
+        while (left := self._seconds_left()) > 0.0:
+            self._show_wait(left)
+            await self._local_watch.ensure()
+            await self._follow()
+            await self._wait(left)
+        await self._poll()
+
+    def _seconds_left(self) -> float:
+        return max(self._delay.wait_seconds(), self._allowance.wait_seconds())
 
     async def _poll(self) -> None:
         job = self._jobs.begin(self._account, JobKind.SYNC)
@@ -124,13 +150,14 @@ class Pop3Session:
         await self._engine.note_shown()
 
     async def _one_poll(self) -> PassResult:
-        await self._wait_for_login_delay()
         client = await self._login.log_in()
         try:
-            now = self._clock.monotonic()
-            self._began_at = now if self._began_at is None else self._began_at
+            self._allowance.take()
             delay = client.caps.login_delay
-            self._login_not_before = now + (delay.seconds if delay is not None else 0)
+            await self._delay.note_login(None if delay is None else delay.seconds)
+            self._note_expire(client.caps.expire)
+            if self._began_at is None:
+                self._began_at = self._clock.monotonic()
             if self._standing.state is not AccountState.POLLING:
                 self._standing.apply(AccountEvent.LOGGED_IN)
             for kind in (JobKind.RESUME, JobKind.RECONNECT):
@@ -142,11 +169,10 @@ class Pop3Session:
         finally:
             client.abort()  # after QUIT there is nothing left to drop
 
-    async def _wait_for_login_delay(self) -> None:
-        left = self._login_not_before - self._clock.monotonic()
-        if left > 0.0:
-            self._pulse.expect(left + self._pace.watch_grace_seconds)
-            await asyncio.sleep(left)
+    def _note_expire(self, expire: Expire | None) -> None:
+        if expire != self._expire and pop3_hints.of_expiry(expire, self._settings.leave_on_server).reason:
+            self._log.warning("maildrop.expires", days=None if expire is None else expire.days)
+        self._expire = expire
 
     async def _follow(self) -> None:
         """Bring into the index what happened in the tree."""
@@ -160,28 +186,55 @@ class Pop3Session:
             await self._local_watch.refresh()
         self._telling.note_result(result, 0.0)
 
-    async def _wait(self) -> frozenset[WakeReason]:
-        """Why to look next; a schedule that fell silent is made up for after twice its time."""
-        patience = 2 * self._settings.poll_interval_seconds
-        self._pulse.expect(patience + self._pace.watch_grace_seconds)
+    async def _wait(self, seconds: float) -> Agenda:
+        """What has gathered when somebody wakes us; nothing after so many seconds."""
+        self._pulse.expect(seconds + self._pace.watch_grace_seconds)
         woken = asyncio.Event()
         with self._wakes.ringing(woken.set), suppress(TimeoutError):
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(seconds):
                 await woken.wait()
         agenda = self._wakes.take()
         if agenda.is_distrustful:
             self._engine.note_local_change()
-        return frozenset({WakeReason.SCHEDULE}) if agenda.is_empty else agenda.reasons
+        return agenda
 
     def _show(self) -> None:
-        """`polling`, with the time of the next poll, and what that will remove on the server if it has to be said."""
+        """`polling`, with the time of the next poll, and what there is to know."""
+        wake_at = self._next_wake_at()
+        left = self._seconds_left()
+        allowed_at = self._clock.now() + left if left > 0.0 else None
+        times = [at for at in (wake_at, allowed_at) if at is not None]
+        self._show_polling(max(times, default=None))
+
+    def _show_wait(self, left: float) -> None:
+        """The next poll is due and comes as soon as it is allowed; whatever else is shown stays true."""
+        retry_at = self._clock.now() + left
+        if self._standing.state is AccountState.POLLING:
+            self._show_polling(retry_at)
+        elif self._standing.state is AccountState.STARTING and self._delay.wait_seconds() > 0.0:
+            hint = pop3_hints.of_wait(self._delay.asked_seconds)
+            self._standing.apply(
+                AccountEvent.THROTTLED,
+                reason=hint.reason,
+                detail=hint.detail,
+                remedy=hint.remedy,
+                retry_at=retry_at,
+            )
+        else:
+            self._standing.note_retry(retry_at)
+
+    def _show_polling(self, retry_at: float | None) -> None:
         local = self._local_watch.report
-        reason, detail, remedy = local.reason, local.detail, local.remedy
-        announced = self._engine.announced_count
-        if announced:
-            reason = "removal_announced"
-            detail = f"the next poll removes {announced} messages on the server, which are stored here"
-            remedy = "pause the account or set leave_on_server = true if that is not what you want"
+        hint = pop3_hints.joined(
+            pop3_hints.of_announced(self._engine.announced_count),
+            pop3_hints.Hint(reason=local.reason, detail=local.detail, remedy=local.remedy),
+            pop3_hints.of_expiry(self._expire, self._settings.leave_on_server),
+            pop3_hints.of_delay(self._delay.asked_seconds, self._settings.poll_interval_seconds),
+        )
         self._standing.apply(
-            AccountEvent.POLLING, reason=reason, detail=detail, remedy=remedy, retry_at=self._next_poll_at()
+            AccountEvent.POLLING,
+            reason=hint.reason,
+            detail=hint.detail,
+            remedy=hint.remedy,
+            retry_at=retry_at,
         )

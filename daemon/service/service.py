@@ -129,7 +129,7 @@ def _runner(
             Pop3Bridge,
             settings=settings,
             means=parts.pop3,
-            next_poll_at=lambda: schedule.next_run_of(settings.id),
+            next_wake_at=lambda: schedule.next_run_of(settings.id),
         )
     return AccountRunner(
         settings=settings,

@@ -77,6 +77,10 @@ class Standing:
         """A pass over every mailbox, or over the one that changed, is complete."""
         self._status = replace(self._status, last_sync=self._clock.now())
 
+    def note_retry(self, at: float) -> None:
+        """The next attempt is at another time than was said; no news."""
+        self._status = replace(self._status, retry_at=at)
+
     def _tell(self, previous: AccountState) -> None:
         status = self._status
         self._announce(

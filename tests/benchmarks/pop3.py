@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -67,7 +68,8 @@ delivered_to = false
 received = false
 """
 FETCHMAIL_HAS_NOTHING = 1  # fetchmail(1), exit codes
-POLLS = 100
+STARTS = 10
+POLLS = 9  # as many as are made in a row after the first; then a service waits, as servers want it
 Tool = Callable[[Path, Dovecot], list[str]]
 
 
@@ -190,17 +192,18 @@ async def _polls(place: Path, server: Dovecot) -> str:
     here.mkdir()
     config = _config(here, server)
     spent = []
-    async with serving.service(config, here) as process, serving.http(here / "store") as http:
-        await serving.until_state(http, "polling", seconds=600)
-        for _ in range(POLLS):
-            before = serving.cpu_seconds(process.pid)
-            async with http.post("/v1/accounts/work/sync?wait=30") as answer:
-                answer.raise_for_status()
-            spent.append(serving.cpu_seconds(process.pid) - before)
+    for _ in range(STARTS):
+        async with serving.service(config, here) as process, serving.http(here / "store") as http:
+            await serving.until_state(http, "polling", seconds=600)
+            for _ in range(POLLS):
+                before = serving.cpu_seconds(process.pid)
+                async with http.post("/v1/accounts/work/sync?wait=30") as answer:
+                    assert answer.status == HTTPStatus.OK, await answer.text()
+                spent.append(serving.cpu_seconds(process.pid) - before)
     milliseconds = sorted(one * 1000 for one in spent)
     return (
-        f"a poll with nothing to do by the running service, ms of processor time over {POLLS}: "
-        f"median {statistics.median(milliseconds):.1f}, p95 {milliseconds[int(POLLS * 0.95)]:.1f}, "
+        f"a poll with nothing to do by the running service, ms of processor time over {len(spent)}: "
+        f"median {statistics.median(milliseconds):.1f}, p95 {milliseconds[int(len(spent) * 0.95)]:.1f}, "
         f"max {milliseconds[-1]:.1f}"
     )
 

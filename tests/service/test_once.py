@@ -140,3 +140,22 @@ async def test_maildrop_is_polled_once(sync, pop3_account) -> None:
         account = pop3_account.model_copy(update={"port": server.port})
         assert (await sync(account))["old"].downloaded == 1
         assert (await sync(account))["old"].is_quiet
+
+
+async def test_login_delay_is_obeyed_from_one_run_to_the_next(sync, pop3_account) -> None:
+    """RFC 2449 §6.5: a script that polls in a loop is told to wait, without a connection."""
+    passwords = []
+
+    def answer(line: bytes) -> bytes | None:
+        if line.startswith(b"PASS"):
+            passwords.append(line)
+        return b"+OK\r\nUSER\r\nUIDL\r\nLOGIN-DELAY 900\r\n.\r\n" if line == b"CAPA" else None
+
+    async with Pop3Server([User("me", "secret")]) as server:
+        server.intervene = answer
+        account = pop3_account.model_copy(update={"port": server.port})
+        assert isinstance((await sync(account))[account.id], PassResult)
+        refused = (await sync(account))[account.id]
+    assert isinstance(refused, Throttled)
+    assert 800 < refused.retry_after_seconds <= 900
+    assert len(passwords) == 1

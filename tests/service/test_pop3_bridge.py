@@ -29,3 +29,14 @@ async def test_engine_is_made_once_and_again_after_a_crash(open_house, pop3_acco
         bridge.drop_engine()
         await bridge.recover(lambda progress: None)
         assert bridge._engine is not engine
+
+
+async def test_login_is_not_wanted_before_the_servers_delay_is_over(open_house, pop3_account) -> None:
+    async with Pop3Server([User("me", "secret")]) as server:
+        capa = b"+OK\r\nUSER\r\nUIDL\r\nLOGIN-DELAY 900\r\n.\r\n"
+        server.intervene = lambda line: capa if line == b"CAPA" else None
+        house = await open_house(pop3_account.model_copy(update={"port": server.port}))
+        await house.reaches(S.POLLING, account="old")
+        bridge = house.service.supervisor._runners["old"]._bridge
+        bridge.forget_doubts()
+        assert 800 < bridge.login_wait_seconds() <= 900

@@ -271,6 +271,121 @@ async def test_login_delay_is_obeyed_whoever_asks(open_house, account, server, u
     assert times[1] - times[0] >= 1.0
 
 
+def saying(server, *capabilities: str, **answers: bytes):
+    """Let the server say these capabilities, and count the passwords it gets."""
+    capa = "".join(f"{line}\r\n" for line in ("USER", "UIDL", *capabilities)).encode()
+    passwords: list[bytes] = []
+
+    def answer(line: bytes) -> bytes | None:
+        if line.startswith(b"PASS"):
+            passwords.append(line)
+        if line == b"CAPA":
+            return b"+OK\r\n" + capa + b".\r\n"
+        return answers.get(line.decode("ascii", "replace"))
+
+    server.intervene = answer
+    return passwords
+
+
+@pytest.mark.parametrize("wish", ["reconnect", "pause and resume", "restart"])
+async def test_login_delay_outlives_the_session_and_local_work_goes_on(
+    open_house, account, server, wish: str
+) -> None:
+    """RFC 2449 §6.5: the server counts from the last login, whatever has become of us since."""
+    passwords = saying(server, "LOGIN-DELAY 1000")
+    house = await open_house(account)
+    await house.reaches(S.POLLING, account=OLD)
+    match wish:
+        case "reconnect":
+            await house.control.reconnect(OLD, wait_seconds=None)
+        case "pause and resume":
+            await house.control.pause(OLD, wait_seconds=10)
+            await house.control.resume(OLD, wait_seconds=None)
+        case _:
+            house = await open_house(account)
+    await house.reaches(S.THROTTLED, account=OLD)
+    status = house.control.account_status(OLD)
+    assert status.reason == "login_delay"
+    assert 900 < status.retry_at - time.time() <= 1000
+    page = await house.control.list_messages(MessageQuery(account=OLD, limit=10))
+    operation = await house.control.delete_message(page.items[0].id, wait_seconds=10)
+    assert operation.state is OperationState.DONE
+    assert len(passwords) == 1
+
+
+async def test_login_delay_outlives_an_error_and_the_status_says_so(
+    open_house, account, server, quick_pace
+) -> None:
+    passwords = saying(server, "LOGIN-DELAY 1000", STAT=b"")
+    house = await open_house(account, pace=replace(quick_pace, login_refill_seconds=0.05))
+    await house.reaches(S.OFFLINE, account=OLD)
+    assert 900 < house.control.account_status(OLD).retry_at - time.time() <= 1000
+    await asyncio.sleep(0.5)
+    assert house.state(OLD) is S.OFFLINE
+    assert 900 < house.control.account_status(OLD).retry_at - time.time() <= 1000
+    assert len(passwords) == 1
+
+
+async def test_delay_longer_than_the_interval_is_told_and_holds_up_nothing_but_the_poll(
+    open_house, account, server, until
+) -> None:
+    passwords = saying(server, "LOGIN-DELAY 1000")
+    house = await open_house(account)
+    await house.reaches(S.POLLING, account=OLD)
+    status = house.control.account_status(OLD)
+    assert status.reason == "login_delay"
+    assert 900 < status.retry_at - time.time() <= 1000
+    house.service.supervisor._runners[OLD].wake("schedule")
+    asked = await house.control.request_sync(OLD, wait_seconds=0.1)
+    assert asked.state is JobState.RUNNING
+    page = await house.control.list_messages(MessageQuery(account=OLD, limit=10))
+    operation = await house.control.delete_message(page.items[0].id, wait_seconds=10)
+    assert operation.state is OperationState.DONE
+    assert await shown(house) == []
+    status = house.control.account_status(OLD)
+    assert status.state is S.POLLING
+    assert 900 < status.retry_at - time.time() <= 1000
+    assert len(passwords) == 1
+
+
+async def test_person_who_asks_in_a_loop_is_served_at_the_pace_of_servers(
+    open_house, account, server, quick_pace
+) -> None:
+    passwords = saying(server)
+    house = await open_house(account, pace=replace(quick_pace, poll_burst=2))
+    await house.reaches(S.POLLING, account=OLD)
+    assert (await house.control.request_sync(OLD, wait_seconds=10)).state is JobState.DONE
+    assert (await house.control.request_sync(OLD, wait_seconds=0.3)).state is JobState.RUNNING
+    assert len(passwords) == 2
+    status = house.control.account_status(OLD)
+    assert status.state is S.POLLING
+    assert time.time() < status.retry_at <= time.time() + 60
+    assert (await house.control.reconnect(OLD, wait_seconds=10)).state is JobState.DONE
+    assert len(passwords) == 3
+
+
+async def test_server_that_removes_mail_by_itself_is_told_of(open_house, account, server) -> None:
+    saying(server, "EXPIRE 30")
+    house = await open_house(account)
+    await house.reaches(S.POLLING, account=OLD)
+    status = house.control.account_status(OLD)
+    assert status.reason == "server_removes_mail"
+    assert "after 30 days" in status.detail
+    assert status.remedy
+    assert house.control.is_account_healthy(OLD)
+    told = [entry for entry in house.log.entries if entry["event"] == "maildrop.expires"]
+    assert [entry["days"] for entry in told] == [30]
+    await house.control.request_sync(OLD, wait_seconds=10)
+    assert len([entry for entry in house.log.entries if entry["event"] == "maildrop.expires"]) == 1
+
+
+async def test_expiry_is_no_news_where_we_remove_mail_ourselves(open_house, account, server) -> None:
+    saying(server, "EXPIRE 0")
+    house = await open_house(account.model_copy(update={"leave_on_server": False}))
+    await house.reaches(S.POLLING, account=OLD)
+    assert house.control.account_status(OLD).reason is None
+
+
 async def test_paused_account_does_not_poll_and_goes_on_when_resumed(open_house, account, server) -> None:
     house = await open_house(account)
     await house.reaches(S.POLLING, account=OLD)

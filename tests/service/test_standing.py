@@ -111,3 +111,12 @@ def test_completed_pass_is_dated(told: Told, fake_clock) -> None:
     fake_clock.advance(7)
     told.standing.note_sync()
     assert told.standing.status.last_sync == fake_clock.now()
+
+
+def test_another_time_of_retry_is_no_news(told: Told, fake_clock) -> None:
+    told.standing.apply(AccountEvent.LINE_LOST, reason="dns", detail="no such host", retry_at=1.0)
+    before = told.standing.status
+    told.standing.note_retry(2.0)
+    assert told.standing.status.retry_at == 2.0
+    assert (told.standing.state, told.standing.status.detail) == (before.state, before.detail)
+    assert len(told.events) == 1
