@@ -316,6 +316,7 @@ MOST_MIB = 64.0
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # every allocation is traced
 async def test_poll_of_200_000_messages_with_one_new_takes_less_than_64_mib(drop):
     """P13."""
     ids = [f"{number:032x}" for number in range(1, MANY + 1)]
