@@ -346,16 +346,15 @@ class ImapClient(ImapStanding):
         """
         return self._session.heard.take_pushes()
 
-    async def notify(self, mailboxes: Sequence[bytes] | None = None) -> None:
-        """Be told of changes in these mailboxes (wire names), None for all that are ours, and in the tree of mailboxes.
+    async def notify(self) -> None:
+        """Be told of changes in all mailboxes that are ours, and in the tree of mailboxes.
 
         Needs NOTIFY in `caps`. Holds until the line ends or `has_notify` says otherwise. What is told ends `idle`; the first
-        thing told are the numbers of all watched mailboxes, so nothing is missed. Another wish is better made on a new
-        line: Dovecot 2.3 falls silent about other mailboxes after a second one.
+        thing told are the numbers of all watched mailboxes, so nothing is missed.
 
         Raises: ServerRefused (BADEVENT, NOTIFICATIONOVERFLOW or BAD): fall back to IDLE and STATUS.
         """
-        await notifying.notify(self._session, mailboxes)
+        await notifying.notify(self._session)
 
     async def notify_none(self) -> None:
         """Be told of the selected mailbox only, as without NOTIFY."""

@@ -1,7 +1,7 @@
-"""What the server says unasked, kept in order until someone drains it. It draws no conclusion.
+"""What the server says unasked, until someone drains it: that there is something to look at, and which UIDs vanished.
 
 RFC 9051 §5.2 and §7: EXISTS, EXPUNGE and FETCH may come with any answer; VANISHED: RFC 7162 §3.2.10. Of other mailboxes:
-`net.imap.pushes`. A flood costs no memory: beyond a limit only "look for yourself" is kept.
+`net.imap.pushes`. A scan asks for the rest, so that a flood costs no memory.
 """
 
 from typing import Final
@@ -14,8 +14,8 @@ from daemon.net.imap.pushes import Pushes
 from daemon.net.imap.values import Heard
 from daemon.wire.imap.responses import FetchData
 
-MOST_CHANGES: Final = 20_000
-"""Messages or pieces of VANISHED kept one by one; a client that hears more scans anyway."""
+MOST_PIECES: Final = 20_000
+"""Pieces of VANISHED kept one by one; beyond it the scan asks for all that vanished since its mark."""
 
 
 _NEW: Final = object.__new__
@@ -28,11 +28,8 @@ class HeardNotes:
     """Collects for one selected mailbox, and for all by `pushes`. `has_news` is what wakes an IDLE."""
 
     __slots__ = (
-        "_changed",
-        "_exists",
-        "_has_expunge",
+        "_has_comings_or_goings",
         "_has_own_news",
-        "_has_unnamed_change",
         "_is_closing",
         "_vanished",
         "_vanished_parts",
@@ -54,47 +51,38 @@ class HeardNotes:
         """Whether something was heard of the selected mailbox, or the line is closing, and nobody drained it."""
         return self._has_own_news
 
+    @property
+    def has_comings_or_goings(self) -> bool:
+        """Whether part of that is that messages came into the selected mailbox or left it."""
+        return self._has_comings_or_goings
+
     def forget(self) -> None:
         """Start anew, for another mailbox or after a drain; the line's closing and pushes of other mailboxes stay."""
-        self._exists: int | None = None
         self._vanished: list[UidSet] = []
         self._vanished_parts = 0
-        self._has_expunge = False
-        self._has_unnamed_change = False
-        self._changed: dict[Uid, RemoteEntry] = {}
+        self._has_comings_or_goings = False
         self._has_own_news = self._is_closing
 
-    def note_exists(self, count: int) -> None:
-        self._exists = count
+    def note_exists(self, *, is_other: bool) -> None:
+        """EXISTS; `is_other` than what was known."""
+        self._has_comings_or_goings |= is_other
         self._has_own_news = True
 
     def note_expunge(self) -> None:
-        self._has_expunge = True
-        self._has_own_news = True
+        self._has_comings_or_goings = self._has_own_news = True
 
     def note_vanished(self, uids: UidSet) -> None:
-        for uid in [uid for uid in self._changed if uid in uids]:
-            del self._changed[uid]
         self._vanished.append(uids)
         self._vanished_parts += uids.range_count
-        if self._vanished_parts > MOST_CHANGES:
+        if self._vanished_parts > MOST_PIECES:
             self._vanished.clear()
             self._vanished_parts = 0
-            self._has_expunge = True
-        self._has_own_news = True
+        self._has_comings_or_goings = self._has_own_news = True
 
     def note_fetch(self, data: FetchData) -> None:
         """Flags told unasked; a FETCH without flags says nothing about changes."""
-        if data.flags is None:
-            return
-        self._has_own_news = True
-        if data.uid is None:
-            self._has_unnamed_change = True
-            return
-        self._changed[data.uid] = entry_of(data.uid, data, self._changed.get(data.uid))
-        if len(self._changed) > MOST_CHANGES:
-            self._changed.clear()
-            self._has_unnamed_change = True
+        if data.flags is not None:
+            self._has_own_news = True
 
     def note_closing(self) -> None:
         self._is_closing = self._has_own_news = True
@@ -110,15 +98,7 @@ class HeardNotes:
 
     def drain(self) -> Heard:
         """Everything heard so far; clears it."""
-        vanished = UidSet.union(self._vanished)
-        heard = Heard(
-            exists=self._exists,
-            vanished=vanished,
-            has_expunge=self._has_expunge,
-            changed=tuple(self._changed.values()),
-            has_unnamed_change=self._has_unnamed_change,
-            is_closing=self._is_closing,
-        )
+        heard = Heard(vanished=UidSet.union(self._vanished))
         self.forget()
         self._has_own_news = False
         return self.pushes.add_to(heard)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from daemon.net.imap.values import Heard, StatusResult
-from daemon.wire.imap.responses import ListData, StatusData
+from daemon.wire.imap.responses import StatusData
 
 MOST_MAILBOXES: Final = 10_000
 """Mailboxes kept one by one; beyond it the reader is told to look at all of them."""
@@ -18,13 +18,11 @@ MOST_MAILBOXES: Final = 10_000
 class Pushes:
     """Numbers by wire name, and whether the tree of mailboxes changed."""
 
-    __slots__ = ("_has_listing_change", "_has_lost_track", "_is_announced", "_numbers", "_renamed", "count")
+    __slots__ = ("_has_listing_change", "_has_lost_track", "_is_announced", "_numbers")
 
     def __init__(self) -> None:
         self._numbers: dict[bytes, StatusData] = {}
-        self._renamed: dict[bytes, bytes] = {}
         self._has_listing_change = self._has_lost_track = self._is_announced = False
-        self.count = 0
 
     @property
     def has_news(self) -> bool:
@@ -33,7 +31,6 @@ class Pushes:
 
     def note_status(self, data: StatusData) -> None:
         """Numbers of a mailbox; a later push has only what changed, so it is joined to the one before."""
-        self.count += 1
         key = key_of(data.wire_name)
         before = self._numbers.get(key)
         self._numbers[key] = data if before is None else data.joined(before)
@@ -41,12 +38,9 @@ class Pushes:
             self._numbers.clear()
             self._has_lost_track = True
 
-    def note_listing(self, data: ListData) -> None:
+    def note_listing(self) -> None:
         """A mailbox or a subscription came, went or was renamed."""
-        self.count += 1
         self._has_listing_change = True
-        if data.old_name is not None and len(self._renamed) < MOST_MAILBOXES:
-            self._renamed[data.old_name] = data.wire_name
 
     def note_overflow(self) -> None:
         """NOTIFICATIONOVERFLOW (RFC 5465 §5.8): the server tells nothing any more."""
@@ -64,11 +58,9 @@ class Pushes:
             heard,
             mailboxes={name: result_of(data) for name, data in self._numbers.items()},
             has_listing_change=self._has_listing_change,
-            renamed=self._renamed,
             has_lost_track=self._has_lost_track,
         )
         self._numbers = {}
-        self._renamed = {}
         self._has_listing_change = self._has_lost_track = self._is_announced = False
         return full
 

@@ -60,12 +60,9 @@ class ImapStanding(LineStanding[Session]):
         return self._session.heard.has_own_news
 
     @property
-    def push_count(self) -> int:
-        """LIST and STATUS told unasked since the line began, the first numbers after `notify` included.
-
-        A server that accepted NOTIFY and is silent lets this stand still while mailboxes change; who polls can tell.
-        """
-        return self._session.heard.pushes.count
+    def has_comings_or_goings(self) -> bool:
+        """Whether part of that is that messages came or went: a server may keep flags to itself (RFC 9051 §5.2)."""
+        return self._session.heard.has_comings_or_goings
 
     @property
     def distrusted(self) -> frozenset[str]:

@@ -113,27 +113,17 @@ class CopyResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What the server said by itself about the selected mailbox since the last drain.
-
-    `exists` is its last word on the number of messages. `has_expunge`: something was expunged and only its sequence
-    number was told, so list the UIDs. `has_unnamed_change`: flags changed and no UID was told, so scan the flags.
+    """What the server said by itself since the last drain. `vanished`: of the selected mailbox.
 
     The rest comes by NOTIFY and is about all mailboxes. `mailboxes` has those whose numbers were told, by wire name:
     right after `notify` all that are watched, later the ones that changed. `has_listing_change`: mailboxes or
-    subscriptions came, went or were renamed (`renamed`, old wire name to new, where it was told), so list them.
-    `has_lost_track`: the server told too much or gave up telling (NOTIFICATIONOVERFLOW), so look at all mailboxes,
-    and `notify` again if `ImapClient.has_notify` is False.
+    subscriptions came, went or were renamed, so list them. `has_lost_track`: the server told too much or gave up telling
+    (NOTIFICATIONOVERFLOW), so look at all mailboxes, and `notify` again if `ImapClient.has_notify` is False.
     """
 
-    exists: int | None = None
     vanished: UidSet = field(default_factory=UidSet)
-    has_expunge: bool = False
-    changed: tuple[RemoteEntry, ...] = ()
-    has_unnamed_change: bool = False
-    is_closing: bool = False
     mailboxes: Mapping[bytes, StatusResult] = field(default_factory=dict)
     has_listing_change: bool = False
-    renamed: Mapping[bytes, bytes] = field(default_factory=dict)
     has_lost_track: bool = False
 
 

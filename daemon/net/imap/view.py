@@ -36,7 +36,6 @@ class SelectedView:
         self.selection: Selection | None = None
         self.view_listeners: list[ViewListener] = []
         self.is_notifying = False
-        self.notify_wish: tuple[bytes, ...] | None = None
         self.left: set[bytes] = set()
 
     def take_view(self, event: Exists | Expunge | Vanished) -> None:
@@ -51,7 +50,7 @@ class SelectedView:
         if isinstance(event, StatusData):
             self.heard.pushes.note_status(event)
         else:
-            self.heard.pushes.note_listing(event)
+            self.heard.pushes.note_listing()
 
     def note_left_behind(self, next_name: bytes) -> None:
         """News of the mailbox being left that nobody has drained: NOTIFY will not tell them again, so they are kept."""
@@ -80,7 +79,7 @@ class SelectedView:
                 if now < count:
                     raise RemoteProtocolError(f"EXISTS fell from {count} to {now} and nothing was expunged")
                 self._set_exists(now)
-                self.heard.note_exists(now)
+                self.heard.note_exists(is_other=now != count)
             case Expunge(seq=seq):
                 if self.selection is not None and not 0 < seq <= count:
                     raise RemoteProtocolError(f"EXPUNGE of message {seq} among {count}")

@@ -309,9 +309,11 @@ class MainWatch:
         news = self._read(self._client.take_pushes(), kept)
         claim = CLAIM_OF[mode]
         selected = self._selected(kept)
+        has_pushes = bool(news.mailboxes) or news.is_everything
         if is_late:
-            self._trust.note_untold(claim, INBOX if selected is None else selected.name)
-        elif news.mailboxes or news.is_everything or mode is WatchMode.IDLE:
+            if has_pushes or self._client.has_comings_or_goings:
+                self._trust.note_untold(claim, INBOX if selected is None else selected.name)
+        elif has_pushes or mode is WatchMode.IDLE:
             self._trust.note_told(claim)
         agenda = news.agenda.joined(self._wakes.take())
         if mode is WatchMode.NOTIFY and not self._client.has_notify:
@@ -344,7 +346,8 @@ class MainWatch:
         self._pulse.expect(self._pace.watch_grace_seconds)
         with suppress(ServerRefused):
             await self._client.noop()
-        if self._client.has_own_news and lasted >= self._pace.tell_patience_seconds:
+        # Flags alone prove nothing: a server may keep them back from IDLE, as Gmail does (RFC 9051 §5.2).
+        if self._client.has_comings_or_goings and lasted >= self._pace.tell_patience_seconds:
             selected = self._selected(await self._kept())
             self._trust.note_untold(CLAIM_OF[mode], INBOX if selected is None else selected.name)
         if mode is WatchMode.NOTIFY and self._trust.is_suspect(Claim.NOTIFY):

@@ -62,12 +62,15 @@ class WatchLine:
         self._client.drain_heard()
 
     async def _look_for_untold(self, lasted: float) -> None:
-        """At the renewal: what NOOP brings was there all the time (QUIRK of servers that let IDLE do nothing)."""
+        """At the renewal: what NOOP brings was there all the time (QUIRK of servers that let IDLE do nothing).
+
+        Flags alone prove nothing: a server may keep them back from IDLE, as Gmail does (RFC 9051 §5.2).
+        """
         await self._client.noop()
         if not self._client.has_own_news:
             return
         self._wake()
-        if lasted >= self._pace.tell_patience_seconds:
+        if self._client.has_comings_or_goings and lasted >= self._pace.tell_patience_seconds:
             self._trust.note_untold(Claim.IDLE, self._record.name)
 
     def _wake(self) -> None:

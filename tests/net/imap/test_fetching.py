@@ -6,7 +6,6 @@ import contextlib
 import pytest
 
 from daemon.model.errors import ConnectionLost, RemoteProtocolError, ServerRefused, StoreError, Throttled
-from daemon.model.flags import SEEN
 from daemon.model.uidset import UidSet
 from daemon.net.deadlines import Timers
 from daemon.net.download import SINK_BACKLOG_BYTES
@@ -136,9 +135,8 @@ async def test_flags_told_on_the_way_are_kept(play):
 
     client = await play(script, selected=True)
     assert len(await collect(client, [1, 2])) == 2
-    heard = client.drain_heard()
-    assert {entry.uid: entry.flags for entry in heard.changed} == {1: {SEEN}, 2: {SEEN}}
-    assert heard.exists == 4
+    assert client.has_own_news
+    assert client.selection.exists == 4
 
 
 async def test_refusal_of_one_message_after_the_other_is_the_mailboxs(play):
@@ -387,7 +385,7 @@ async def test_iterator_closed_early_leaves_the_connection_usable(play):
         async for _ in bodies:
             break
     await client.noop()
-    assert not client.drain_heard().changed
+    assert not client.has_own_news
 
 
 async def test_cancelled_download_drops_the_line(play):

@@ -1,6 +1,6 @@
-"""What is said unasked is kept in order, merged, and given once."""
+"""What is said unasked is kept, and given once."""
 
-from daemon.model.flags import FLAGGED, SEEN
+from daemon.model.flags import SEEN
 from daemon.model.uidset import UidSet
 from daemon.net.imap.heard import HeardNotes, entry_of
 from daemon.wire.imap.responses import FetchData
@@ -9,46 +9,34 @@ from daemon.wire.imap.responses import FetchData
 def test_drain_gives_all_once():
     notes = HeardNotes()
     assert not notes.has_news
-    notes.note_exists(4)
     notes.note_vanished(UidSet([3]))
     notes.note_vanished(UidSet([9]))
-    notes.note_expunge()
-    notes.note_fetch(FetchData(seq=1, uid=5, flags=frozenset({SEEN}), mod_seq=8))
     assert notes.has_news
-    heard = notes.drain()
-    assert heard.exists == 4
-    assert heard.vanished == UidSet([3, 9])
-    assert heard.has_expunge
-    assert [(entry.uid, entry.flags, entry.mod_seq) for entry in heard.changed] == [(5, {SEEN}, 8)]
-    assert not heard.is_closing
-    assert not notes.has_news
-    assert notes.drain().exists is None
-
-
-def test_later_word_on_a_message_replaces_the_earlier():
-    notes = HeardNotes()
-    notes.note_fetch(FetchData(seq=1, uid=5, flags=frozenset({SEEN}), mod_seq=8))
-    notes.note_fetch(FetchData(seq=1, uid=5, flags=frozenset({FLAGGED}), mod_seq=7))
-    (entry,) = notes.drain().changed
-    assert entry.flags == {FLAGGED}
-    assert entry.mod_seq == 8
-
-
-def test_vanished_message_has_no_change_left():
-    notes = HeardNotes()
-    notes.note_fetch(FetchData(seq=1, uid=5, flags=frozenset({SEEN})))
-    notes.note_vanished(UidSet([5]))
-    assert notes.is_gone(5)
+    assert notes.is_gone(9)
     assert not notes.is_gone(6)
-    assert notes.drain().changed == ()
+    assert notes.drain().vanished == UidSet([3, 9])
+    assert not notes.has_news
+    assert not notes.is_gone(9)
+    assert not notes.drain().vanished
 
 
-def test_flags_without_uid_are_a_change_nobody_can_name():
+def test_flags_are_news_and_neither_a_coming_nor_a_going():
     notes = HeardNotes()
     notes.note_fetch(FetchData(seq=1, flags=frozenset()))
-    heard = notes.drain()
-    assert heard.has_unnamed_change
-    assert heard.changed == ()
+    assert (notes.has_own_news, notes.has_comings_or_goings) == (True, False)
+
+
+def test_messages_that_come_or_go_are_told_from_flags():
+    for note in (
+        lambda notes: notes.note_exists(is_other=True),
+        HeardNotes.note_expunge,
+        lambda notes: notes.note_vanished(UidSet([3])),
+    ):
+        notes = HeardNotes()
+        note(notes)
+        assert (notes.has_own_news, notes.has_comings_or_goings) == (True, True)
+        notes.forget()
+        assert (notes.has_own_news, notes.has_comings_or_goings) == (False, False)
 
 
 def test_fetch_without_flags_is_no_news():
@@ -57,14 +45,12 @@ def test_fetch_without_flags_is_no_news():
     assert not notes.has_news
 
 
-def test_closing_survives_a_change_of_mailbox():
+def test_closing_survives_a_change_of_mailbox_and_is_no_coming():
     notes = HeardNotes()
-    notes.note_exists(1)
+    notes.note_exists(is_other=True)
     notes.note_closing()
     notes.forget()
-    heard = notes.drain()
-    assert heard.exists is None
-    assert heard.is_closing
+    assert (notes.has_own_news, notes.has_comings_or_goings) == (True, False)
 
 
 def test_entry_keeps_what_a_later_fetch_leaves_out():

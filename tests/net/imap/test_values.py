@@ -22,6 +22,4 @@ def test_values_are_frozen_and_have_no_dict(kind):
 
 def test_nothing_heard_is_nothing():
     heard = values.Heard()
-    assert heard.exists is None
-    assert not heard.vanished
-    assert not (heard.has_expunge or heard.has_unnamed_change or heard.is_closing)
+    assert not (heard.vanished or heard.mailboxes or heard.has_listing_change or heard.has_lost_track)

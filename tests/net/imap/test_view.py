@@ -41,16 +41,24 @@ def test_largest_mod_seq_is_kept():
     assert seen.selection.highest_mod_seq == 60
 
 
-def test_flood_of_changes_costs_no_memory(monkeypatch):
-    """What is too much to keep becomes "look for yourself"."""
-    monkeypatch.setattr(heard_module, "MOST_CHANGES", 10)
+def test_only_another_count_is_a_coming_or_a_going():
+    """Some servers say EXISTS to every NOOP."""
+    seen = view()
+    seen.take_view(Exists(count=3))
+    seen.note_fetch(FetchData(seq=1, uid=1, flags=frozenset()))
+    assert (seen.heard.has_own_news, seen.heard.has_comings_or_goings) == (True, False)
+    seen.take_view(Exists(count=4))
+    assert seen.heard.has_comings_or_goings
+    seen.heard.drain()
+    assert not seen.heard.has_comings_or_goings
+    seen.take_view(Expunge(seq=1))
+    assert seen.heard.has_comings_or_goings
+
+
+def test_flood_of_vanished_messages_costs_no_memory(monkeypatch):
+    monkeypatch.setattr(heard_module, "MOST_PIECES", 10)
     seen = view(exists=100)
-    for uid in range(1, 50):
-        seen.note_fetch(FetchData(seq=1, uid=uid, flags=frozenset()))
     for uid in range(1, 100, 2):
         seen.take_view(Vanished(uids=UidSet([uid]), is_earlier=False))
-    heard = seen.heard.drain()
-    assert heard.has_unnamed_change
-    assert heard.has_expunge
-    assert len(heard.changed) <= 10
-    assert len(heard.vanished) <= 10
+    assert seen.heard.has_comings_or_goings
+    assert len(seen.heard.drain().vanished) <= 10

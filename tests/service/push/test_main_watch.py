@@ -133,6 +133,32 @@ async def test_idle_that_tells_in_between_is_believed(
     assert house.control.account_status("work").reason is None
 
 
+async def test_flags_that_idle_does_not_tell_are_no_proof_against_it_and_are_taken_in(
+    open_house, scripted, boxes, imap_account, quick_pace, until, tmp_path
+) -> None:
+    """A server may keep flag changes back until a command asks (RFC 9051 §5.2), as Gmail does."""
+    flags, noops = b"", 0
+
+    def noop(tag: str, _: str) -> bytes:
+        nonlocal flags, noops
+        noops += 1
+        flags = b"\\Seen" if noops % 2 else b""
+        return b"* 1 FETCH (UID 1 FLAGS (%s))\r\n%s OK done\r\n" % (flags, tag.encode())
+
+    fetch = scripted.on["UID FETCH"]
+    scripted.on["UID FETCH"] = lambda *command: fetch(*command).replace(b"FLAGS ()", b"FLAGS (%s)" % flags)
+    scripted.on["NOOP"] = noop
+    boxes.deliver("INBOX")
+    pace = replace(quick_pace, pass_interval_seconds=0.3, tell_patience_seconds=0.05)
+    house = await open_house(imap_account(scripted.port, max_connections=2), pace=pace)
+    await until(lambda: noops >= 1)
+    cur = tmp_path / "store" / "mail" / "work" / "cur"
+    await until(lambda: [path.name[-4:] for path in cur.iterdir()] == [":2,S"])
+    await until(lambda: noops >= 4 or house.state() is S.POLLING)
+    assert house.state() is not S.POLLING
+    assert house.control.account_status("work").reason is None
+
+
 async def test_inbox_that_cannot_be_selected_is_polled(
     open_house, scripted, boxes, imap_account, quick_pace, until
 ) -> None:

@@ -11,7 +11,7 @@ from daemon.service.push.trust import Claim
 
 @pytest.fixture
 def pace(quick_pace):
-    return replace(quick_pace, pass_interval_seconds=3600.0, line_blame_seconds=0.05)
+    return replace(quick_pace, pass_interval_seconds=3600.0)
 
 
 async def test_line_opens_its_mailbox_for_reading_only(
@@ -52,3 +52,25 @@ async def test_idle_that_never_tells_is_found_out_at_the_renewal(
     shown = await house.control.list_mailboxes("work")
     assert {one.watch for one in shown} == {WatchMode.POLL}
     await until(lambda: scripted.commands.count("LOGOUT") == 1)
+
+
+async def test_flags_that_come_at_the_renewal_wake_the_account_and_prove_nothing(
+    open_house, scripted, boxes, imap_account, pace, until
+) -> None:
+    count = 0
+
+    def noop(tag: str, _: str) -> bytes:
+        nonlocal count
+        count += 1
+        return f"* 1 FETCH (UID 1 FLAGS (k{count}))\r\n{tag} OK done\r\n".encode()
+
+    boxes.deliver("INBOX")
+    boxes.deliver("a")
+    scripted.on["NOOP"] = noop
+    brisk = replace(pace, idle_renew_seconds=0.2, tell_patience_seconds=0.1)
+    house = await open_house(imap_account(scripted.port, max_connections=3), pace=brisk)
+    await until(lambda: count >= 2)
+    house.passes.clear()
+    await until(lambda: count >= 8 or house.state() is S.POLLING)
+    assert house.state() is not S.POLLING
+    assert frozenset({"a"}) in house.passes or frozenset({"a", "INBOX"}) in house.passes
