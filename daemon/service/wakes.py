@@ -97,6 +97,11 @@ class Wakes:
         if self._ring is not None:
             self._ring()
 
+    @property
+    def are_pressing(self) -> bool:
+        """Whether something has gathered that the schedule did not ask for."""
+        return not self._agenda.reasons <= {WakeReason.SCHEDULE}
+
     def take(self) -> Agenda:
         """What has gathered; from here on it is the taker's to do."""
         agenda, self._agenda = self._agenda, NOTHING

@@ -99,3 +99,14 @@ def test_joined_agendas_have_what_both_have() -> None:
     assert one.joined(EVERYTHING).is_everything
     assert EVERYTHING.joined(one).is_everything
     assert NOTHING.joined(NOTHING).is_empty
+
+
+def test_only_what_the_schedule_did_not_ask_for_is_pressing() -> None:
+    wakes = Wakes()
+    assert not wakes.are_pressing
+    wakes.wake(WakeReason.SCHEDULE)
+    assert not wakes.are_pressing
+    wakes.wake(WakeReason.LOCAL, INBOX)
+    assert wakes.are_pressing
+    wakes.take()
+    assert not wakes.are_pressing

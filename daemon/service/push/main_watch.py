@@ -74,7 +74,7 @@ class MainWatch:
         self._show = show
         self._log = log
         self._chatter = Chatter(clock)
-        self._silence = SilenceTest(client=client, trust=trust, pace=pace)
+        self._silence = SilenceTest(client=client, trust=trust, wakes=wakes, clock=clock, pace=pace)
         self._inbox_refusal: ServerRefused | None = None
         self._is_difference_followed = False
         self._told_of: frozenset[MailboxName] = frozenset()

@@ -4,24 +4,28 @@ QUIRK: NOTIFY may be advertised, accepted and silent (imapfilter PR 314). A look
 itself: it may have come in that very moment. So once something came untold, the next scheduled look begins with a
 listing alone. It opens no mailbox, so that what has changed since the last full pass is still the server's to tell;
 what it has not told after some seconds it will not tell. A word that came while the listing did is taken for a part of
-it, so that one such test is no proof either.
+it, so that one such test is no proof either. Work that comes meanwhile ends the test without a verdict.
 """
 
 from collections.abc import Mapping
 
+from daemon.model.clock import Clock
 from daemon.model.ids import MailboxName
 from daemon.model.mailbox import RemoteMailbox
 from daemon.net.imap.client import IdleEnd, ImapClient
 from daemon.service.pace import Pace
 from daemon.service.push.trust import Claim, Trust
+from daemon.service.wakes import Wakes
 
 
 class SilenceTest:
     """One line's memory of what was listed, told and changed by ourselves since the last full pass."""
 
-    def __init__(self, *, client: ImapClient, trust: Trust, pace: Pace) -> None:
+    def __init__(self, *, client: ImapClient, trust: Trust, wakes: Wakes, clock: Clock, pace: Pace) -> None:
         self._client = client
         self._trust = trust
+        self._wakes = wakes
+        self._clock = clock
         self._pace = pace
         self._before: Mapping[MailboxName, RemoteMailbox] = {}
         self._excused: set[MailboxName] = set()
@@ -44,7 +48,8 @@ class SilenceTest:
         self._excused |= mailboxes
 
     async def test(self, covered: frozenset[MailboxName]) -> MailboxName | None:
-        """A mailbox of those `covered` that changed and was not told of in time; None where there is none.
+        """A mailbox of those `covered` that changed and was not told of in time; None where there is none, or where a wake
+        ended the test.
 
         What is heard meanwhile stays where it is, for the reader of `idle`. Takes `tell_patience_seconds` if need be.
         """
@@ -60,12 +65,28 @@ class SilenceTest:
         ]
         if not changed or self._client.has_own_news:
             return None
-        while (end := await self._client.idle(renew_after=self._pace.tell_patience_seconds)) is IdleEnd.WOKEN:
-            continue
+        end = await self._listen()
         if end is IdleEnd.RENEW:
             return changed[0]
-        self._trust.note_told(Claim.NOTIFY)
+        if end is IdleEnd.CHANGED:
+            self._trust.note_told(Claim.NOTIFY)
         return None
+
+    async def _listen(self) -> IdleEnd:
+        """How the server's time to tell ended; WOKEN where somebody wants something else than the schedule does."""
+
+        def ring() -> None:
+            if self._wakes.are_pressing:
+                self._client.wake()
+
+        until = self._clock.monotonic() + self._pace.tell_patience_seconds
+        with self._wakes.ringing(ring):
+            while True:
+                left = max(0.0, until - self._clock.monotonic())
+                end = await self._client.idle(renew_after=left)
+                # A wish to wake may be left over from the wait before this one.
+                if end is not IdleEnd.WOKEN or self._wakes.are_pressing:
+                    return end
 
 
 def _numbers(mailbox: RemoteMailbox) -> tuple[int | None, ...]:

@@ -91,6 +91,26 @@ async def test_notify_that_tells_a_little_late_is_believed(
     assert house.control.account_status("work").reason is None
 
 
+async def test_work_that_comes_during_the_test_does_not_wait_for_its_end(
+    open_house, scripted, boxes, imap_account, brisk, until
+) -> None:
+    scripted.capabilities = "IMAP4rev1 IDLE NOTIFY UNSELECT"
+    pace = replace(brisk, tell_patience_seconds=3600.0)
+    house = await open_house(imap_account(scripted.port, max_connections=2), pace=pace)
+    await house.reaches(S.IDLE)
+    await until(lambda: "NOTIFY" in scripted.commands)
+    boxes.deliver("a")
+    await until(lambda: house.control.account_status("work").total == 1)
+    await come_round(scripted, until)
+    seen = looks(scripted)
+    boxes.deliver("a")
+    await until(lambda: looks(scripted) > seen and scripted.commands[-1] == "IDLE")
+    assert house.control.account_status("work").total == 1
+    await house.control.request_sync("work", wait_seconds=0)
+    await until(lambda: house.control.account_status("work").total == 2)
+    assert house.control.account_status("work").reason is None
+
+
 async def test_quiet_server_is_not_suspected(open_house, scripted, boxes, imap_account, brisk, until) -> None:
     scripted.capabilities = "IMAP4rev1 IDLE NOTIFY UNSELECT"
     house = await open_house(imap_account(scripted.port), pace=brisk)
