@@ -45,6 +45,11 @@ class ImapStanding(LineStanding[Session]):
         return self._session.selection
 
     @property
+    def as_selected(self) -> Selection | None:
+        """The selected mailbox as its SELECT told of it; the same object until another SELECT."""
+        return self._session.as_selected
+
+    @property
     def is_compressed(self) -> bool:
         """Whether both sides deflate."""
         return self._session.stream.is_compressed

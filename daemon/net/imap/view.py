@@ -37,6 +37,12 @@ class SelectedView:
         self.view_listeners: list[ViewListener] = []
         self.is_notifying = False
         self.left: set[bytes] = set()
+        self._as_selected: Selection | None = None
+
+    @property
+    def as_selected(self) -> Selection | None:
+        """The selected mailbox as its SELECT told of it; the same object until it is left."""
+        return self.selection if self._as_selected is None else self._as_selected
 
     def take_view(self, event: Exists | Expunge | Vanished) -> None:
         """Give a change of shape to the command it belongs to, else note it as heard."""
@@ -64,6 +70,7 @@ class SelectedView:
         QUIRK Dovecot 2.3.19, seen 2026-11, tests/service/push/test_every_mailbox.py: news of other mailboxes end an IDLE; mail that
         came into the selected one at the same time is told half a second later, and never if that is left before.
         """
+        self._as_selected = None
         if self.is_notifying and self.selection is not None:
             self.left.add(self.selection.wire_name)
 
@@ -103,6 +110,7 @@ class SelectedView:
 
     def _set_exists(self, count: int) -> None:
         if self.selection is not None:
+            self._as_selected = self.as_selected
             self.selection = replace(self.selection, exists=max(count, 0))
 
     def _raise_mod_seq(self, mod_seq: ModSeq) -> None:
@@ -112,4 +120,5 @@ class SelectedView:
             and selection.highest_mod_seq is not None
             and mod_seq > selection.highest_mod_seq
         ):
+            self._as_selected = self.as_selected
             self.selection = replace(selection, highest_mod_seq=mod_seq)

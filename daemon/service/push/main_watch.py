@@ -5,7 +5,7 @@ the agenda. Under NOTIFY any mailbox may be selected; on the IDLE rung INBOX is,
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -14,18 +14,17 @@ from structlog.typing import FilteringBoundLogger
 from daemon.model.clock import Clock
 from daemon.model.errors import ServerRefused, Throttled
 from daemon.model.ids import INBOX, AccountId, MailboxName
-from daemon.model.mailbox import MailboxRecord
 from daemon.model.passes import PassResult
 from daemon.model.settings import ImapSettings
 from daemon.model.states import WatchMode
 from daemon.net.imap.client import Heard, IdleEnd, ImapClient, StatusResult
-from daemon.net.imap.pushes import key_of
 from daemon.service.pace import Pace
 from daemon.service.pulse import Pulse
 from daemon.service.push import ladder
 from daemon.service.push.chatter import PAUSE_SECONDS, Chatter
 from daemon.service.push.in_step import InStep
-from daemon.service.push.news import News, by_wire_name, differs, read_news
+from daemon.service.push.news import Kept, News, by_wire_name, read_news
+from daemon.service.push.selected import Selected
 from daemon.service.push.silence import SilenceTest
 from daemon.service.push.trust import CLAIM_OF, Claim, Trust
 from daemon.service.push.watch_lines import WatchLines
@@ -75,8 +74,9 @@ class MainWatch:
         self._log = log
         self._chatter = Chatter(clock)
         self._silence = SilenceTest(client=client, trust=trust, wakes=wakes, clock=clock, pace=pace)
-        self._inbox_refusal: ServerRefused | None = None
-        self._is_difference_followed = False
+        self._selected = Selected(
+            account=settings.id, client=client, store=store, pulse=pulse, pace=pace, log=log
+        )
         self._told_of: frozenset[MailboxName] = frozenset()
         self._is_told_of_all = self._was_notify_tried = self._has_worked = False
         self._strangers: frozenset[bytes] = frozenset()
@@ -98,22 +98,19 @@ class MainWatch:
         await self._place_lines(mode)
         if mode is WatchMode.NOTIFY and not self._client.has_notify:
             # The numbers that NOTIFY begins with leave out the selected mailbox: INBOX is ours in any case.
-            if self._client.selection is not None and await self._is_inbox_behind(WatchMode.IDLE):
-                return _INBOX_ONLY
+            if self._client.selection is not None:
+                await self._selected.open_inbox(WatchMode.IDLE)
+                if not (agenda := self._unseen(await self._kept())).is_empty:
+                    return agenda
             return await self._begin_notify()
         if mode is not WatchMode.NOTIFY and self._client.has_notify:
             with suppress(ServerRefused):
                 await self._client.notify_none()
         if mode is WatchMode.POLL:
             return await self._poll()
-        if mode is WatchMode.IDLE and self._client.has_own_news:
-            # Heard while it was scanned, of a mailbox that is about to be left: nobody would tell it again.
-            self._chatter.note()
-            if not (agenda := self._own_news(await self._kept())).is_empty:
-                return agenda
-        if await self._is_inbox_behind(mode):
-            return _INBOX_ONLY
-        if self._inbox_refusal is not None and mode is WatchMode.IDLE:
+        if not (agenda := await self._selected_news(mode)).is_empty:
+            return agenda
+        if self._selected.inbox_refusal is not None and mode is WatchMode.IDLE:
             return NOTHING  # to come back on the rung below
         if mode is WatchMode.NOTIFY and not (agenda := await self._look_back()).is_empty:
             return agenda
@@ -139,8 +136,8 @@ class MainWatch:
 
     def trouble(self, mode: WatchMode) -> tuple[str, str] | None:
         """Reason and sentence why a better rung than this one does not bear; None where nothing is wrong."""
-        if self._inbox_refusal is not None and mode is WatchMode.POLL:
-            return "inbox_refused", str(self._inbox_refusal)
+        if self._selected.inbox_refusal is not None and mode is WatchMode.POLL:
+            return "inbox_refused", str(self._selected.inbox_refusal)
         claims = {
             WatchMode.NOTIFY: (),
             WatchMode.IDLE: (Claim.NOTIFY,),
@@ -157,7 +154,9 @@ class MainWatch:
     async def _rung(self) -> WatchMode:
         client, trust = self._client, self._trust
         record = await self._store.mailboxes.get(self._account, INBOX)
-        is_watchable = record is not None and record.frozen_reason is None and self._inbox_refusal is None
+        is_watchable = (
+            record is not None and record.frozen_reason is None and self._selected.inbox_refusal is None
+        )
         return ladder.rung(
             has_notify=client.caps.has("NOTIFY")
             and trust.breach(Claim.NOTIFY) is None
@@ -181,7 +180,7 @@ class MainWatch:
         arrivals = await self._store.messages.arrivals(self._account, since)
         self._lines.want(ladder.busiest((await self._kept()).values(), arrivals, self._extra_count))
 
-    async def _kept(self) -> Mapping[bytes, MailboxRecord]:
+    async def _kept(self) -> Kept:
         """Records of the mailboxes that are kept in step, by wire name."""
         listed = self._engine.listed
         records = await self._store.mailboxes.list(self._account)
@@ -198,7 +197,7 @@ class MainWatch:
             return NOTHING
         kept = await self._kept()
         news = self._read(self._client.take_pushes(), kept, is_opening=True)
-        selected = self._selected(kept)
+        selected = self._selected.record(kept)
         names = {record.name for record in kept.values()} - {None if selected is None else selected.name}
         if names and not names & news.told_of:
             detail = "the server accepts NOTIFY and names none of the account's mailboxes"
@@ -233,30 +232,24 @@ class MainWatch:
             raise refusal
         self._trust.withdraw(claim, reason=f"{claim.lower()}_refused", detail=str(refusal))
 
-    async def _is_inbox_behind(self, mode: WatchMode) -> bool:
-        """Select INBOX where it must be, or nothing else is; whether what the server then says is not what is stored.
+    async def _selected_news(self, mode: WatchMode) -> Agenda:
+        """The selected mailbox, if the server said more of it than is stored, and INBOX where it is selected for the wait."""
+        kept = await self._kept()
+        agenda = self._unseen(kept)
+        if mode is WatchMode.IDLE and self._client.has_own_news:
+            # Heard while it was scanned, of a mailbox that is about to be left: nobody would tell it again.
+            self._chatter.note()
+            agenda = agenda.joined(self._selected.heard(kept))
+        if not agenda.is_empty:
+            return agenda
+        await self._selected.open_inbox(mode)
+        return self._unseen(kept)
 
-        A difference is followed once: a message that cannot be fetched would otherwise keep us from watching.
-        """
-        record = await self._store.mailboxes.get(self._account, INBOX)
-        selection = self._client.selection
-        is_elsewhere = selection is not None and mode is WatchMode.NOTIFY
-        if record is None or self._inbox_refusal is not None or is_elsewhere:
-            return False
-        if selection is not None and selection.wire_name == record.wire_name:
-            self._is_difference_followed = False
-            return False
-        self._pulse.expect(self._pace.watch_grace_seconds)
-        try:
-            selection = await self._client.select(record.wire_name)
-        except ServerRefused as exc:
-            if isinstance(exc, Throttled):
-                raise
-            self._inbox_refusal = exc
-            self._log.warning("inbox.refused", reason=exc.reason, code=exc.code)
-            return False
-        self._is_difference_followed = not self._is_difference_followed and differs(selection, record)
-        return self._is_difference_followed
+    def _unseen(self, kept: Kept) -> Agenda:
+        agenda = self._selected.unseen(kept)
+        if not agenda.is_empty:
+            self._chatter.note()
+        return agenda
 
     # -- waiting -----------------------------------------------------------------------------------------------
 
@@ -308,7 +301,7 @@ class MainWatch:
         kept = await self._kept()
         news = self._read(self._client.take_pushes(), kept)
         claim = CLAIM_OF[mode]
-        selected = self._selected(kept)
+        selected = self._selected.record(kept)
         has_pushes = bool(news.mailboxes) or news.is_everything
         if is_late:
             if has_pushes or self._client.has_comings_or_goings:
@@ -322,19 +315,9 @@ class MainWatch:
                 reason="notify_overflow",
                 detail="the server stopped telling of changes because there were too many (NOTIFICATIONOVERFLOW)",
             )
-        return agenda.joined(self._own_news(kept))
+        return agenda.joined(self._selected.heard(kept))
 
-    def _own_news(self, kept: Mapping[bytes, MailboxRecord]) -> Agenda:
-        """The selected mailbox, if something was heard of it that no scan has taken."""
-        if not self._client.has_own_news:
-            return NOTHING
-        selected = self._selected(kept)
-        if selected is None:
-            self._client.drain_heard()  # of a mailbox that nobody keeps in step: no scan would ever take it
-            return NOTHING
-        return Agenda(frozenset({selected.name}))
-
-    def _read(self, heard: Heard, kept: Mapping[bytes, MailboxRecord], *, is_opening: bool = False) -> News:
+    def _read(self, heard: Heard, kept: Kept, *, is_opening: bool = False) -> News:
         news = read_news(heard, kept, known_strangers=self._strangers, is_opening=is_opening)
         self._silence.note_told(news.told_of)
         self._strangers |= news.strangers
@@ -348,16 +331,12 @@ class MainWatch:
             await self._client.noop()
         # Flags alone prove nothing: a server may keep them back from IDLE, as Gmail does (RFC 9051 §5.2).
         if self._client.has_comings_or_goings and lasted >= self._pace.tell_patience_seconds:
-            selected = self._selected(await self._kept())
+            selected = self._selected.record(await self._kept())
             self._trust.note_untold(CLAIM_OF[mode], INBOX if selected is None else selected.name)
         if mode is WatchMode.NOTIFY and self._trust.is_suspect(Claim.NOTIFY):
             untold = await self._silence.test(await self._covered(mode))
             if untold is not None:
                 self._trust.note_untold(Claim.NOTIFY, untold)
-
-    def _selected(self, kept: Mapping[bytes, MailboxRecord]) -> MailboxRecord | None:
-        selection = self._client.selection
-        return None if selection is None else kept.get(key_of(selection.wire_name))
 
     async def _poll(self) -> Agenda:
         """The next wake; a schedule that fell silent is made up for after twice its time."""

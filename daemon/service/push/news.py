@@ -14,6 +14,9 @@ from daemon.net.imap.client import Heard, Selection, StatusResult
 from daemon.net.imap.pushes import key_of
 from daemon.service.wakes import Agenda
 
+Kept = Mapping[bytes, MailboxRecord]
+"""Records of the mailboxes that are kept in step, by the name under which pushes come."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
@@ -33,14 +36,14 @@ class News:
         return Agenda(None if self.is_everything else self.mailboxes)
 
 
-def by_wire_name(records: Iterable[MailboxRecord]) -> Mapping[bytes, MailboxRecord]:
-    """Records by the name under which pushes come."""
+def by_wire_name(records: Iterable[MailboxRecord]) -> Kept:
+    """These records as those that are kept."""
     return {key_of(record.wire_name): record for record in records}
 
 
 def read_news(
     heard: Heard,
-    records: Mapping[bytes, MailboxRecord],
+    records: Kept,
     *,
     known_strangers: Collection[bytes],
     is_opening: bool = False,
@@ -67,14 +70,15 @@ def read_news(
     )
 
 
-def differs(selection: Selection, record: MailboxRecord) -> bool:
-    """Whether the numbers of a fresh SELECT are not the marks of the last scan."""
-    return (
-        selection.uid_validity != record.uid_validity
-        or selection.exists != record.message_count
-        or (selection.uid_next is not None and selection.uid_next != record.uid_next)
-        or (selection.highest_mod_seq is not None and selection.highest_mod_seq != record.highest_mod_seq)
-    )
+def is_behind(record: MailboxRecord, said: Selection) -> bool:
+    """Whether a SELECT told what the last scan has not seen. Marks that are beyond its numbers come from a later scan."""
+    if said.uid_validity != record.uid_validity or (said.highest_mod_seq or 0) > (
+        record.highest_mod_seq or 0
+    ):
+        return True
+    if said.uid_next is None or record.uid_next is None or said.uid_next == record.uid_next:
+        return said.exists != record.message_count
+    return said.uid_next > record.uid_next
 
 
 def _is_other(told: StatusResult, record: MailboxRecord) -> bool:

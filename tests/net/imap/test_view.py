@@ -62,3 +62,15 @@ def test_flood_of_vanished_messages_costs_no_memory(monkeypatch):
         seen.take_view(Vanished(uids=UidSet([uid]), is_earlier=False))
     assert seen.heard.has_comings_or_goings
     assert len(seen.heard.drain().vanished) <= 10
+
+
+def test_what_select_told_stays_as_it_was_until_the_mailbox_is_left():
+    seen = view()
+    said = seen.as_selected
+    seen.take_view(Exists(count=5))
+    seen.note_fetch(FetchData(seq=1, uid=1, flags=frozenset(), mod_seq=60))
+    assert seen.as_selected is said
+    assert (said.exists, said.highest_mod_seq) == (3, 50)
+    seen.note_leaving()
+    seen.selection = None
+    assert seen.as_selected is None

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
 from daemon.model.ids import AccountId
 from daemon.model.mailbox import MailboxRecord
 from daemon.net.imap.client import Heard, Selection, StatusResult
-from daemon.service.push.news import by_wire_name, differs, read_news
+from daemon.service.push.news import by_wire_name, is_behind, read_news
 
 
 def record(name: str, wire: bytes | None = None) -> MailboxRecord:
@@ -64,9 +66,20 @@ def test_change_of_the_tree_and_lost_track_ask_for_everything():
     assert not read().is_everything
 
 
-def test_selection_differs_by_any_number_that_is_told():
-    same = Selection(wire_name=b"a", uid_validity=7, uid_next=5, highest_mod_seq=50, exists=3)
-    assert not differs(same, KEPT[b"a"])
-    assert not differs(replace(same, uid_next=None, highest_mod_seq=None), KEPT[b"a"])
-    for change in ({"uid_validity": 8}, {"uid_next": 6}, {"highest_mod_seq": 51}, {"exists": 2}):
-        assert differs(replace(same, **change), KEPT[b"a"])
+SELECTED = Selection(wire_name=b"a", uid_validity=7, uid_next=5, highest_mod_seq=50, exists=3)
+
+
+def test_select_that_tells_what_is_stored_or_nothing_is_no_news():
+    assert not is_behind(KEPT[b"a"], SELECTED)
+    assert not is_behind(KEPT[b"a"], replace(SELECTED, uid_next=None, highest_mod_seq=None))
+
+
+@pytest.mark.parametrize(
+    "change", [{"uid_validity": 8}, {"uid_next": 6}, {"highest_mod_seq": 51}, {"exists": 2}, {"exists": 4}]
+)
+def test_select_that_tells_more_than_is_stored_is_news(change):
+    assert is_behind(KEPT[b"a"], replace(SELECTED, **change))
+
+
+def test_select_before_the_last_scan_is_no_news():
+    assert not is_behind(KEPT[b"a"], replace(SELECTED, uid_next=4, highest_mod_seq=49, exists=2))
