@@ -18,7 +18,6 @@ class Pace:
     )
     doubt_seconds: float = 3600.0  # a claim that proved false is tried again: servers are mended
     line_pause_seconds: float = 900.0  # after a refused extra line
-    line_blame_seconds: float = 2.0  # by then a lost network has shown on the main line too
     rank_seconds: float = 3600.0  # how often it is asked which mailboxes are the busiest
     passes_limit: int = 8  # to quiescence; more than this means that someone else is writing all the time
 

@@ -149,7 +149,7 @@ class ImapSession:
                 await self._local_watch.ensure()
                 result = await run_to_quiescence(self._engine, client, passes_limit=self._pace.passes_limit)
                 await self._local_watch.refresh()
-                watch.note_full_pass(agenda, result)
+                watch.note_full_pass(agenda, result, started)
             else:
                 # What changes meanwhile is heard on the line and ends the next IDLE at once: one pass is enough.
                 news = agenda.news if self._local_watch.is_watching else None

@@ -82,7 +82,7 @@ class MainWatch:
         self._strangers: frozenset[bytes] = frozenset()
         self._followed: dict[bytes, StatusResult] = {}
         self._ranked: frozenset[MailboxName] = frozenset()
-        self._ranked_at = float("-inf")
+        self._ranked_at = self._looked_from = float("-inf")
         self._waiting_on: WatchMode | None = None
         lines.on_trouble = self._show_again
 
@@ -96,6 +96,7 @@ class MainWatch:
         await self._calm_down()
         mode = await self._rung()
         await self._place_lines(mode)
+        self._lines.note_look(self._looked_from)
         if mode is WatchMode.NOTIFY and not self._client.has_notify:
             # The numbers that NOTIFY begins with leave out the selected mailbox: INBOX is ours in any case.
             if self._client.selection is not None:
@@ -120,9 +121,10 @@ class MainWatch:
         """A pass found something: what the server said was no chatter."""
         self._chatter.clear()
 
-    def note_full_pass(self, agenda: Agenda, result: PassResult) -> None:
-        """A pass over everything is done; what the schedule's found, the server had not told."""
+    def note_full_pass(self, agenda: Agenda, result: PassResult, began: float) -> None:
+        """A pass over everything that began then (monotonic) is done; what the schedule's found, the server had not told."""
         self._has_worked = True
+        self._looked_from = began
         has_arrivals = result.downloaded > 0 or result.removed_here > 0
         if has_arrivals and agenda.reasons == {WakeReason.SCHEDULE} and self._client.has_notify:
             self._silence.suspect()

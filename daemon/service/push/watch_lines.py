@@ -4,17 +4,21 @@ They are opened one after the other, never with the last token of the account's 
 to come back with; through the same gate and guard. A refusal lowers the budget for a while, is said in the account's
 status, and never ends the session. A login that is refused counts once: no second one is tried with the secret before
 the main line has been accepted with it again.
+
+A line that is lost says little by itself: its network may be gone, or its mailbox. So it has the main line look at
+everything, and is judged when such a look has ended. Until then no other is opened.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
-from daemon.model.errors import AuthenticationFailed, ConnectionLost, MailError, Throttled
+from daemon.model.errors import AuthenticationFailed, ConnectionLost, MailError, ServerRefused, Throttled
 from daemon.model.ids import INBOX, MailboxName
 from daemon.model.mailbox import MailboxRecord
 from daemon.net.imap.client import ImapClient
@@ -28,6 +32,16 @@ from daemon.service.push.watch_line import WatchLine
 from daemon.service.wakes import WakeReason, Wakes
 
 MAIN_LINE_TOKENS: Final = 1  # of the login bucket; without one a lost main line would have to wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loss:
+    """A line that ended soon, or did not come up: then it has no `record`. Times are monotonic."""
+
+    error: MailError
+    record: MailboxRecord | None
+    opened_at: float
+    lost_at: float
 
 
 class WatchLines:
@@ -65,6 +79,7 @@ class WatchLines:
         self._lines: dict[MailboxName, asyncio.Task[None]] = {}
         self._keeper: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
+        self._losses: list[_Loss] = []
         self._is_login_refused = False
 
     @property
@@ -98,6 +113,18 @@ class WatchLines:
         if self._keeper is None and records:
             self._keeper = asyncio.create_task(self._keep(), name="lines:keeper")
             self._keeper.add_done_callback(self._tell_fault)
+
+    def note_look(self, began: float) -> None:
+        """A look at everything that began then (monotonic) has ended, and `want` was told what it found: the main line
+        has answered since, and a mailbox that is gone is wanted no more.
+        """
+        judged = [loss for loss in self._losses if loss.lost_at <= began]
+        if not judged:
+            return
+        self._losses = [loss for loss in self._losses if loss.lost_at > began]
+        for loss in judged:
+            self._judge(loss)
+        self._changed.set()
 
     def check(self) -> None:
         """Raise what ended the keeper of the lines, if anything did."""
@@ -146,7 +173,12 @@ class WatchLines:
     async def _open_next(self) -> float | None:
         """Open one line if there is room; when to look again, None for when something changes."""
         missing = [record for record in self._wanted if record.name not in self._lines]
-        if not missing or self._is_login_refused or self._trust.breach(Claim.IDLE) is not None:
+        if (
+            not missing
+            or self._losses
+            or self._is_login_refused
+            or self._trust.breach(Claim.IDLE) is not None
+        ):
             return None
         if self.count >= self._budget.allowed(len(self._wanted)):
             return self._budget.seconds_left or None
@@ -154,14 +186,15 @@ class WatchLines:
         if wait > 0.0:
             return wait
         [record, *_] = missing
+        began = self._clock.monotonic()
         try:
             async with asyncio.timeout(self._pace.open_deadline_seconds):
                 client = await self._login.log_in()
         except TimeoutError:
-            await self._refuse(ConnectionLost("no answer in time", reason="timeout"), self.count)
+            self._note_loss(ConnectionLost("no answer in time", reason="timeout"), began)
         except MailError as exc:
             self._is_login_refused = isinstance(exc, AuthenticationFailed)
-            await self._refuse(exc, self.count)
+            self._note_loss(exc, began)
         else:
             self._budget.note_opened(self.count + 1)
             line = asyncio.create_task(self._run_line(client, record), name=f"line:{record.name}")
@@ -196,20 +229,33 @@ class WatchLines:
                 client.abort()
             else:
                 await client.logout()
-        if loss is not None and self._clock.monotonic() - began < self._pace.settled_after_seconds:
-            self._wakes.wake(WakeReason.SERVER)  # its mailbox may be gone, which only a listing tells
-            await self._refuse(loss, self.count - 1, watched=record)
+        if self._clock.monotonic() - began >= self._pace.settled_after_seconds:
+            self._budget.note_held()
+        elif loss is not None:
+            self._note_loss(loss, began, record)
+
+    def _note_loss(self, error: MailError, opened_at: float, record: MailboxRecord | None = None) -> None:
+        """A refusal that speaks of a limit, or of the login, is one; anything else is judged after a look at everything."""
+        if isinstance(error, Throttled | AuthenticationFailed):
+            self._refuse(error, self.count if record is None else self.count - 1)
+            return
+        lost_at = self._clock.monotonic()
+        self._losses.append(_Loss(error=error, record=record, opened_at=opened_at, lost_at=lost_at))
+        self._wakes.wake(WakeReason.SERVER)
+
+    def _judge(self, loss: _Loss) -> None:
+        is_mailbox_gone = loss.record is not None and not self._is_wanted(loss.record)
+        if is_mailbox_gone:
+            return
+        is_mailbox_refused = loss.record is not None and isinstance(loss.error, ServerRefused)
+        if is_mailbox_refused or self._budget.note_lost(loss.opened_at, loss.lost_at):
+            self._refuse(loss.error, sum(not task.done() for task in self._lines.values()))
 
     def _is_wanted(self, record: MailboxRecord) -> bool:
         return any((one.name, one.wire_name) == (record.name, record.wire_name) for one in self._wanted)
 
-    async def _refuse(self, error: MailError, count: int, *, watched: MailboxRecord | None = None) -> None:
-        """The server bears `count` lines and no more, for now: unless it turns out that the network is gone, in which
-        case the session ends before anything is concluded, or that the mailbox `watched` is.
-        """
-        await asyncio.sleep(self._pace.line_blame_seconds)
-        if watched is not None and not self._is_wanted(watched):
-            return
+    def _refuse(self, error: MailError, count: int) -> None:
+        """The server bears `count` lines and no more, for now."""
         asked = error.retry_after_seconds if isinstance(error, Throttled) else None
         seconds = max(self._pace.line_pause_seconds, asked or 0.0)
         self._budget.refuse(max(0, count), str(error), seconds)

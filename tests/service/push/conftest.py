@@ -47,12 +47,18 @@ class Boxes:
         return self.status_of(arguments.split(" ", maxsplit=1)[0].strip('"')) + _ok(tag)
 
     def _select(self, tag: str, arguments: str) -> bytes:
-        self.selected = arguments.split(" ", maxsplit=1)[0].strip('"')
+        name = arguments.split(" ", maxsplit=1)[0].strip('"')
+        if name not in self.counts:
+            return f"{tag} NO [NONEXISTENT] gone\r\n".encode()
+        self.selected = name
         self._told = self.counts[self.selected]
         return self._numbers(self.selected) + _ok(tag, "[READ-WRITE]")
 
     def _examine(self, tag: str, arguments: str) -> bytes:
-        return self._numbers(arguments.split(" ", maxsplit=1)[0].strip('"')) + _ok(tag, "[READ-ONLY]")
+        name = arguments.split(" ", maxsplit=1)[0].strip('"')
+        if name not in self.counts:
+            return f"{tag} NO [NONEXISTENT] gone\r\n".encode()
+        return self._numbers(name) + _ok(tag, "[READ-ONLY]")
 
     def _numbers(self, name: str) -> bytes:
         count = self.counts[name]

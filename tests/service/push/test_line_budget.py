@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon.service.push.line_budget import BLAME_SECONDS, LineBudget
+from daemon.service.push.line_budget import BLAME_SECONDS, LOSSES_BLAMED, LineBudget
 
 
 @pytest.fixture
@@ -46,3 +46,31 @@ def test_person_ends_the_limit(budget):
     budget.forget()
     assert budget.allowed(2) == 2
     assert not budget.note_main_lost(60)
+
+
+def lose(budget, clock, opened_seconds_ago=1.0):
+    now = clock.monotonic()
+    return budget.note_lost(now - opened_seconds_ago, now)
+
+
+def test_losses_one_after_the_other_are_a_limit(budget, fake_clock):
+    verdicts = []
+    for _ in range(LOSSES_BLAMED):
+        fake_clock.advance(10)
+        verdicts.append(lose(budget, fake_clock))
+    assert verdicts == [*[False] * (LOSSES_BLAMED - 1), True]
+
+
+def test_lines_that_were_up_together_are_lost_once(budget, fake_clock):
+    for ago in (1, 40, 80, 120):
+        assert not lose(budget, fake_clock, ago)
+        fake_clock.advance(30)
+    assert not lose(budget, fake_clock)
+
+
+def test_line_that_held_or_a_lost_main_line_is_a_new_beginning(budget, fake_clock):
+    for note in (budget.note_held, lambda: budget.note_main_lost(60), budget.forget):
+        for _ in range(LOSSES_BLAMED - 1):
+            fake_clock.advance(10)
+            assert not lose(budget, fake_clock)
+        note()

@@ -7,15 +7,17 @@ import pytest
 
 from daemon.demo.imap.server import ImapServer
 from daemon.demo.mailbox import User
+from daemon.model.clock import SystemClock
 from daemon.model.states import AccountState as S
 from daemon.model.states import WatchMode
+from daemon.service.push.line_budget import LOSSES_BLAMED
 
 MAIL = b"Subject: hello\r\n\r\nworld\r\n"
 
 
 @pytest.fixture
 def never(quick_pace):
-    return replace(quick_pace, pass_interval_seconds=3600.0, line_blame_seconds=0.05)
+    return replace(quick_pace, pass_interval_seconds=3600.0)
 
 
 @pytest.fixture
@@ -26,6 +28,50 @@ def user():
         for _ in range(count):
             box.deliver(MAIL, internal_date=4_000_000_000)
     return user
+
+
+class HandClock(SystemClock):
+    """The machine's clocks, which can be put forward."""
+
+    ahead = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.ahead
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+
+class Lines:
+    """The lines of a scripted server: `drop` ends the one that watches a mailbox, as a network does.
+
+    While `may_list` is not set, LIST is not answered.
+    """
+
+    def __init__(self, scripted) -> None:
+        self.may_list = asyncio.Event()
+        self.may_list.set()
+        self._answer, scripted._answer = scripted._answer, self._note
+        self._watching, self._main = {}, set()
+
+    def drop(self, mailbox: str) -> None:
+        self._watching.pop(mailbox).transport.abort()
+
+    def __contains__(self, mailbox: str) -> bool:
+        return mailbox in self._watching
+
+    async def _note(self, tag, name, arguments, reader, writer) -> bytes | None:
+        if name == "LIST":
+            self._main.add(writer)
+            await self.may_list.wait()
+        if name == "EXAMINE" and writer not in self._main:
+            self._watching[arguments.partition(" ")[0].strip('"')] = writer
+        return await self._answer(tag, name, arguments, reader, writer)
+
+
+@pytest.fixture
+def lines(scripted, boxes) -> Lines:
+    return Lines(scripted)
 
 
 async def modes(house) -> dict[str, WatchMode]:
@@ -187,8 +233,7 @@ async def test_line_goes_to_another_mailbox_when_its_own_is_gone(
     open_house, imap_account, user, never, until
 ) -> None:
     async with ImapServer([user]) as server:
-        pace = replace(never, line_blame_seconds=5.0)  # time for the listing, on however busy a machine
-        house = await open_house(imap_account(server.port, max_connections=3), pace=pace)
+        house = await open_house(imap_account(server.port, max_connections=3), pace=never)
         await watches(house, "INBOX", "busy")
         user.rename("busy", "zzz")
         for number in range(9):
@@ -196,3 +241,62 @@ async def test_line_goes_to_another_mailbox_when_its_own_is_gone(
         await house.control.request_sync("work", wait_seconds=5)
         await watches(house, "INBOX", "calm")
         assert house.control.account_status("work").reason is None
+
+
+async def test_lost_line_is_judged_when_the_look_at_everything_has_ended(
+    open_house, scripted, boxes, lines, imap_account, never, until
+) -> None:
+    """Its mailbox is gone, which the account finds out however long the look takes."""
+    house = await open_house(imap_account(scripted.port, max_connections=3), pace=never)
+    await watches(house, "INBOX", "a")
+    await until(lambda: "a" in lines)
+    lines.may_list.clear()
+    del boxes.counts["a"]
+    lines.drop("a")
+    await until(lambda: any(entry["event"] == "line.lost" for entry in house.log.entries))
+    await until(lambda: house.passes[-1] is None)
+    await asyncio.sleep(0.2)
+    assert not any(entry["event"] == "line.refused" for entry in house.log.entries)
+    assert scripted.logins == 2
+    lines.may_list.set()
+    await watches(house, "INBOX", "b")
+    assert house.control.account_status("work").reason is None
+
+
+async def test_network_that_loses_one_line_after_the_other_is_no_limit(
+    open_house, scripted, boxes, lines, imap_account, never, until
+) -> None:
+    """Silently dropped lines are found out by keepalives that are half a minute apart, the main line last."""
+    clock = HandClock()
+    house = await open_house(imap_account(scripted.port), pace=never, clock=clock)
+    await watches(house, "INBOX", "a", "b")
+    for name in ("a", "b"):
+        await until(lambda name=name: name in lines)
+        clock.ahead += 30
+        lines.drop(name)
+        await until(lambda name=name: name in lines)
+        await watches(house, "INBOX", "a", "b")
+    lines.may_list.clear()
+    clock.ahead += 30
+    lines.drop("a")
+    await until(lambda: house.passes[-1] is None)
+    clock.ahead += 30
+    scripted.drop_all()
+    lines.may_list.set()
+    await until(lambda: house.connects >= 6)
+    await watches(house, "INBOX", "a", "b")
+    assert house.control.account_status("work").reason is None
+    assert not any(entry["event"] == "line.refused" for entry in house.log.entries)
+
+
+async def test_lines_that_are_lost_again_and_again_beside_a_sound_main_line_are_a_limit(
+    open_house, scripted, boxes, imap_account, never, until
+) -> None:
+    """A server may drop the newest line without a word."""
+    scripted.on["EXAMINE"] = lambda *_: None
+    house = await open_house(imap_account(scripted.port, max_connections=3), pace=never)
+    await until(lambda: house.control.account_status("work").reason == "connections_limited")
+    await watches(house, "INBOX")
+    assert scripted.logins == 1 + LOSSES_BLAMED
+    assert house.passes.count(None) > LOSSES_BLAMED, "the main line was asked after each loss"
+    assert house.connects == scripted.logins
