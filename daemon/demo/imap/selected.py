@@ -5,7 +5,6 @@ Each handler returns the text of its tagged OK; those with a UID form take `by_u
 """
 
 import asyncio
-import contextlib
 
 from daemon.demo.imap.arguments import Arguments, BadCommand
 from daemon.demo.imap.fetch import Item, answer, read_items
@@ -223,16 +222,21 @@ async def idle(session: Session, args: Arguments) -> str:
     try:
         while not line.done():
             await session.tell_news()
-            changed = asyncio.create_task(session.changed.wait(), name="demo-imap:idle-news")
-            await asyncio.wait({line, changed}, return_when=asyncio.FIRST_COMPLETED)
-            changed.cancel()
+            await _first_of(line, session.changed)
         if line.result().strip().upper() != b"DONE":
             raise BadCommand("DONE expected")
     finally:
         line.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait({line})
+        await asyncio.wait({line})
     return "Done"
+
+
+async def _first_of(line: asyncio.Task[bytes], changed: asyncio.Event) -> None:
+    news = asyncio.create_task(changed.wait(), name="demo-imap:idle-news")
+    try:
+        await asyncio.wait({line, news}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        news.cancel()
 
 
 def _messages(view: View, text: str, *, by_uid: bool) -> list[StoredMessage]:

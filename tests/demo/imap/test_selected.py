@@ -171,6 +171,20 @@ async def test_news_between_commands_begin_the_idle(inbox, user):
     assert said[2].startswith(b"i OK")
 
 
+async def test_idle_that_ends_as_its_server_does_holds_up_nobody(connect, server):
+    """The end may come at any step of the DONE."""
+    for steps in range(12):
+        talk = await connect(server=server)
+        await talk.ok("SELECT INBOX")
+        talk.writer.write(b"i IDLE\r\n")
+        assert await talk.response() == b"+ idling"
+        talk.writer.write(b"DONE\r\n")
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await server.drop_clients()
+
+
 async def test_idle_ends_badly_with_anything_but_done(inbox):
     inbox.writer.write(b"i IDLE\r\n")
     await inbox.response()
