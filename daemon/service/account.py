@@ -332,10 +332,13 @@ class AccountRunner:
             if _is_cancelled():
                 raise
             self._log.debug("session.interrupted")
+        except MailError:
+            if not _is_cancelled():  # else it ended by an error of its own at that very moment
+                raise
         finally:
             self._waits.note_life(session.life_seconds)
             self._session = self._task = None
-        if _is_cancelled():  # the session may have ended by an error of its own at that very moment
+        if _is_cancelled():
             raise asyncio.CancelledError
 
     def _note_progress(self, progress: Progress) -> None:

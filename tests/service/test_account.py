@@ -313,3 +313,20 @@ async def test_pause_during_the_very_start_is_heard(open_house, scripted, imap_a
         assert (await house.control.pause("work", wait_seconds=5)).state is JobState.DONE
         assert house.state() is S.PAUSED
         await house.control.resume("work", wait_seconds=None)
+
+
+async def test_line_that_breaks_the_protocol_as_the_service_stops_does_not_keep_it_from_stopping(
+    open_house, scripted, imap_account
+) -> None:
+    answer = scripted._answer
+
+    async def idle_badly(tag, name, arguments, reader, writer):
+        answered = await answer(tag, name, arguments, reader, writer)
+        return b"* 5 EXISTS\r\n* 2 EXISTS\r\n" + answered if name == "IDLE" else answered
+
+    scripted._answer = idle_badly
+    house = await open_house(imap_account(scripted.port))
+    await house.reaches(S.IDLE)
+    await asyncio.sleep(0.1)
+    await house.service.stop()
+    assert not any(entry["event"] == "task.left_behind" for entry in house.log.entries)
