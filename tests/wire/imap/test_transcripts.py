@@ -94,7 +94,6 @@ NOTIFY = [
     ),
     lambda c: c.submit(commands.idle()),
     lambda c: c.finish_idle(),
-    lambda c: c.submit(notify.notify_none()),
 ]
 EXTENSIONS = [
     lambda c: c.submit(
