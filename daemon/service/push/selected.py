@@ -64,7 +64,7 @@ class Selected:
         The same numbers are followed once: a message that cannot be fetched would otherwise keep us from watching.
         """
         said, record = self._client.as_selected, self.record(kept)
-        if said is None or record is None or said is self._judged:
+        if said is None or record is None or record.frozen_reason is not None or said is self._judged:
             return NOTHING
         self._judged = said
         before = self._followed.pop(said.wire_name, None)

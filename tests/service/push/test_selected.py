@@ -3,10 +3,19 @@
 from dataclasses import replace
 
 import pytest
+import structlog
 
 from daemon.demo.imap.server import ImapServer
 from daemon.demo.mailbox import User
+from daemon.model.clock import SystemClock
+from daemon.model.ids import AccountId
 from daemon.model.states import AccountState as S
+from daemon.service.pace import Pace
+from daemon.service.pulse import Pulse
+from daemon.service.push.news import by_wire_name
+from daemon.service.push.selected import Selected
+from daemon.service.wakes import Agenda
+from tests.sync.stage import letter, open_stage
 
 MAIL = b"Subject: hello\r\n\r\nworld\r\n"
 
@@ -14,6 +23,38 @@ MAIL = b"Subject: hello\r\n\r\nworld\r\n"
 @pytest.fixture
 def never(quick_pace):
     return replace(quick_pace, pass_interval_seconds=3600.0)
+
+
+async def test_each_select_is_held_against_the_store_and_the_same_numbers_are_followed_once(tmp_path) -> None:
+    async with open_stage(tmp_path) as stage, stage.bridge() as bridge:
+        stage.deliver(letter(1))
+        stage.deliver(letter(2), mailbox="Sent")
+        await bridge.sync()
+        selected = Selected(
+            account=AccountId("work"),
+            client=bridge.client,
+            store=bridge.store,
+            pulse=Pulse(SystemClock()),
+            pace=Pace(),
+            log=structlog.get_logger(),
+        )
+
+        async def unseen(*names: bytes) -> Agenda:
+            for name in names:
+                await bridge.client.select(name)
+            return selected.unseen(by_wire_name(await bridge.store.mailboxes.list(AccountId("work"))))
+
+        assert (await unseen(b"INBOX")).is_empty
+        await bridge.client.select(b"Sent")
+        stage.deliver(letter(3))
+        assert (await unseen(b"INBOX")).only == {"INBOX"}
+        assert (await unseen()).is_empty, "judged once"
+        assert (await unseen(b"Sent", b"INBOX")).is_empty, "the same numbers"
+        stage.deliver(letter(4))
+        assert (await unseen(b"Sent", b"INBOX")).only == {"INBOX"}
+        await bridge.run_pass(only={"INBOX"})
+        assert (await unseen()).is_empty
+        assert (await unseen(b"Sent")).is_empty
 
 
 def mark_seen(place) -> None:
