@@ -6,9 +6,11 @@ import json
 import os
 import shlex
 import sys
+import textwrap
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -16,15 +18,23 @@ from daemon.cli import exits
 from daemon.cli.options import complain, config_option
 
 if TYPE_CHECKING:
-    from daemon.model.advice import Advice
+    from daemon.model.advice import Consultation, ServerSeen, Wants
+    from daemon.probe.blocks import Owner
     from daemon.probe.candidates import Candidates
-    from daemon.probe.looks import ImapLook, Pop3Look, Silence
+
+_WIDTH: Final = 100  # columns
 
 
 @click.command(short_help="Say whether IMAP or POP3 fits, and why.")
 @config_option
 @click.argument("address_or_host")
-@click.option("--port", type=click.IntRange(1, 65535), help="Knock at this port only, over both protocols.")
+@click.option(
+    "--port",
+    "ports",
+    type=click.IntRange(1, 65535),
+    multiple=True,
+    help="Knock at this port only, over both protocols; may be given twice.",
+)
 @click.option("--login", "username", metavar="USER", help="Log in as well, to see how much mail there is.")
 @click.option(
     "--password-command", metavar="COMMAND", help="A command that prints the password; else it is asked for."
@@ -45,7 +55,7 @@ def advise(
     *,
     config: Path | None,
     address_or_host: str,
-    port: int | None,
+    ports: tuple[int, ...],
     username: str | None,
     password_command: str | None,
     devices: bool | None,
@@ -61,14 +71,12 @@ def advise(
     \b
     Exit status: 0 there is a way, 1 neither answers, 2 usage.
     """  # noqa: D301 - click reads the backspace
-    import asyncio  # noqa: PLC0415
-
     from daemon.model.advice import Wants  # noqa: PLC0415 - not needed for help
-    from daemon.probe import advice as scales  # noqa: PLC0415
+    from daemon.probe.blocks import Owner  # noqa: PLC0415
     from daemon.probe.candidates import candidates_for  # noqa: PLC0415
 
     try:
-        candidates = candidates_for(address_or_host, port=port)
+        candidates = candidates_for(address_or_host, ports=ports)
     except ValueError as error:
         complain(str(error))
         sys.exit(exits.USAGE)
@@ -83,57 +91,92 @@ def advise(
         ),
         is_line_slow=_answer(slow, "Is your line slow, or paid by volume?", is_asking),
     )
-    imap, pop3 = asyncio.run(_look(candidates, _login(username, password_command)))
-    owner = scales.Owner(
+    login = _login(username, password_command)
+    owner = Owner(
         username=username or candidates.username,
         password_command=tuple(shlex.split(password_command or "")),
     )
-    advice = scales.advise(imap, pop3, wants, owner)
+    found = _consult(candidates, login, wants, owner)
     if as_json:
-        click.echo(json.dumps(asdict(advice), indent=2))
+        click.echo(
+            json.dumps(
+                {**asdict(found.advice), "imap": _plain(found.imap), "pop3": _plain(found.pop3)}, indent=2
+            )
+        )
     else:
-        click.echo("\n".join(shown(advice, imap, pop3, config)))
-    sys.exit(exits.FAILED if advice.protocol is None else exits.OK)
+        click.echo("\n".join(shown(found, config)))
+    sys.exit(exits.FAILED if found.advice.protocol is None else exits.OK)
 
 
-def shown(
-    advice: Advice, imap: ImapLook | Silence, pop3: Pop3Look | Silence, config: Path | None
-) -> list[str]:
+def shown(found: Consultation, config: Path | None) -> list[str]:
     """The advice as lines for a person."""
     from daemon.cli import words  # noqa: PLC0415
 
-    lines = ["What answers", f"  IMAP  {_seen(imap)}", f"  POP3  {_seen(pop3)}", "", advice.headline]
-    lines += [f"  - {reason}" for reason in advice.reasons]
+    advice = found.advice
+    lines = ["What answers", *_seen("IMAP", found.imap), *_seen("POP3", found.pop3), "", advice.headline]
+    lines += _items(advice.reasons)
     if advice.cautions:
-        lines += ["", "Good to know"]
-        lines += [f"  - {caution}" for caution in advice.cautions]
+        lines += ["", "Good to know", *_items(advice.cautions)]
     lines = [words.printable(line) for line in lines]
     if advice.config is not None:
-        lines += ["", f"For {config or 'the config file'}:", "", *advice.config.splitlines()]
+        lines += ["", *_for_the_file(advice.config, config)]
     return lines
 
 
-def _seen(look: ImapLook | Pop3Look | Silence) -> str:
+def _seen(protocol: str, server: ServerSeen | None) -> list[str]:
     from daemon.cli import words  # noqa: PLC0415
-    from daemon.model.settings import Tls  # noqa: PLC0415
-    from daemon.probe.looks import ImapLook, Silence  # noqa: PLC0415
 
-    if isinstance(look, Silence):
-        return "does not answer"
-    tls = look.endpoint.tls
-    where = f"{look.endpoint.host}:{look.endpoint.port} ({'in clear' if tls is Tls.NONE else f'TLS, {tls.value}'})"
-    ways = ", ".join(sorted(look.mechanisms)) or "user name and password"
-    if isinstance(look, ImapLook):
-        push = "NOTIFY" if look.has_notify else "IDLE" if look.has_idle else "no push"
-        facts = f"{push}; login by {ways}"
+    if server is None:
+        return [f"  {protocol}  does not answer"]
+    line = "not encrypted, this machine itself" if server.tls == "none" else "encrypted"
+    facts = [*server.facts, f"login by {', '.join(server.mechanisms) or 'user name and password'}"]
+    if server.messages is not None:
+        there = f"holds {words.count(server.messages, 'message')}"
+        if protocol == "IMAP" and server.mailboxes is not None:
+            places = "mailbox" if server.mailboxes == 1 else "mailboxes"
+            there += f" in {server.mailboxes:,} {places}"
+        if server.octets is not None:
+            there += f", {words.size(server.octets)}"
+        facts.append(there)
+    return [f"  {protocol}  {server.host}:{server.port} ({line})", *(f"        {fact}" for fact in facts)]
+
+
+def _items(sentences: Iterable[str]) -> list[str]:
+    """One item a sentence, wrapped for a terminal."""
+    return [
+        line
+        for sentence in sentences
+        for line in textwrap.wrap(
+            sentence,
+            width=_WIDTH,
+            initial_indent="  - ",
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    ]
+
+
+def _for_the_file(block: str, config: Path | None) -> list[str]:
+    """The block with where it belongs: a whole file where there is none yet."""
+    from daemon.config.locate import config_home, find_config  # noqa: PLC0415
+    from daemon.model.errors import ConfigError  # noqa: PLC0415
+
+    home = Path(os.environ.get("HOME") or Path.home())
+    try:
+        file = find_config(config, os.environ, home=home)
+    except ConfigError:
+        file = config_home(os.environ, home) / "mailsyncd" / "config.toml"
+    if file.exists():
+        lines = [f"Add this to {file}:", "", *block.splitlines()]
     else:
-        ids = "unknown until login" if look.has_uidl is None else "yes" if look.has_uidl else "no"
-        facts = f"unique ids: {ids}; login by {ways}"
-    if look.contents is not None:
-        facts += f"; {words.count(look.contents.messages, 'message')}"
-        if look.contents.octets is not None:
-            facts += f", {words.size(look.contents.octets)}"
-    return f"{where}; {facts}"
+        store = ["[store]", 'path = "$XDG_DATA_HOME/mailsyncd"   # where the mail is to lie', ""]
+        lines = [f"Save this as {file}:", "", *store, *block.splitlines()]
+    return [*lines, "", "# `mailsyncd check` looks the file over; `mailsyncd verify mail` tries the account."]
+
+
+def _plain(server: ServerSeen | None) -> dict[str, object] | None:
+    return None if server is None else asdict(server)
 
 
 def _answer(given: bool | None, question: str, is_asking: bool) -> bool | None:
@@ -160,18 +203,14 @@ def _login(username: str | None, password_command: str | None) -> tuple[str, str
     return username, octets.split(b"\n", 1)[0].decode()
 
 
-async def _look(
-    candidates: Candidates, login: tuple[str, str] | None
-) -> tuple[ImapLook | Silence, Pop3Look | Silence]:
+def _consult(
+    candidates: Candidates, login: tuple[str, str] | None, wants: Wants, owner: Owner
+) -> Consultation:
     import asyncio  # noqa: PLC0415
 
     from daemon.model.clock import SystemClock  # noqa: PLC0415
     from daemon.model.secret import Secret  # noqa: PLC0415
-    from daemon.probe.looks import look_at_imap, look_at_pop3  # noqa: PLC0415
+    from daemon.probe.consultation import consult  # noqa: PLC0415
 
     known = None if login is None else (login[0], Secret(login[1]))
-    clock = SystemClock()
-    imap, pop3 = await asyncio.gather(
-        look_at_imap(candidates.imap, known, clock), look_at_pop3(candidates.pop3, known, clock)
-    )
-    return imap, pop3
+    return asyncio.run(consult(candidates, known, wants, owner, SystemClock()))

@@ -29,13 +29,27 @@ class Advice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSeen:
-    """A server that answered, and what it says it can do, in capitals."""
+    """A server that answered, and what it says it can do: `capabilities` in capitals, `facts` in plain words.
+
+    How much mail there is is known after a login only, and `octets` only where the server says so; `login_error` says why
+    the login failed. Of POP3: `has_unique_ids`, `is_mail_expiring` (False: kept for ever), `expire_days` and
+    `login_delay_seconds`, each None where it is not known.
+    """
 
     host: str
     port: int
     tls: str
     capabilities: tuple[str, ...]
     mechanisms: tuple[str, ...]
+    facts: tuple[str, ...] = ()
+    mailboxes: int | None = None
+    messages: int | None = None
+    octets: int | None = None
+    login_error: str | None = None
+    has_unique_ids: bool | None = None
+    is_mail_expiring: bool | None = None
+    expire_days: int | None = None
+    login_delay_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

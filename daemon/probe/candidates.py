@@ -3,6 +3,7 @@
 Ports in the order of RFC 8314: implicit TLS first, then STARTTLS; a line in clear is not tried, but on this machine.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -38,8 +39,8 @@ class Candidates:
     username: str | None
 
 
-def candidates_for(text: str, *, port: int | None = None, is_foreign: bool = False) -> Candidates:
-    """Places for `me@example.org`, or for the host `mail.example.org`; with `port` that one only, over either protocol.
+def candidates_for(text: str, *, ports: Sequence[int] = (), is_foreign: bool = False) -> Candidates:
+    """Places for `me@example.org`, or for the host `mail.example.org`; with `ports` those only, over either protocol.
 
     `is_foreign`: asked by somebody who is not to reach everything that this machine can.
 
@@ -59,8 +60,8 @@ def candidates_for(text: str, *, port: int | None = None, is_foreign: bool = Fal
         if known is not None:
             imap_hosts = [known[0]]
             pop3_hosts = [known[1]] if known[1] is not None else []
-    imap = _endpoints(imap_hosts, _IMAP_PORTS, port)
-    pop3 = _endpoints(pop3_hosts, _POP3_PORTS, port)
+    imap = _endpoints(imap_hosts, _IMAP_PORTS, ports)
+    pop3 = _endpoints(pop3_hosts, _POP3_PORTS, ports)
     return Candidates(
         imap=tuple(replace(one, is_foreign=is_foreign) for one in imap),
         pop3=tuple(replace(one, is_foreign=is_foreign) for one in pop3),
@@ -69,15 +70,21 @@ def candidates_for(text: str, *, port: int | None = None, is_foreign: bool = Fal
 
 
 def _endpoints(
-    hosts: list[str], ports: tuple[tuple[int, Tls], ...], port: int | None
+    hosts: list[str], usual: tuple[tuple[int, Tls], ...], ports: Sequence[int]
 ) -> tuple[Endpoint, ...]:
-    if port is None:
-        return tuple(Endpoint(host=host, port=number, tls=tls) for host in hosts for number, tls in ports)
-    ways = [tls for number, tls in ports if number == port] or [Tls.IMPLICIT, Tls.STARTTLS]
-    found = [Endpoint(host=host, port=port, tls=tls) for host in hosts for tls in ways]
-    found += [
-        Endpoint(host=host, port=port, tls=Tls.NONE)
+    if not ports:
+        return tuple(Endpoint(host=host, port=number, tls=tls) for host in hosts for number, tls in usual)
+    # By way first: a port that is silent in clear because it waits for TLS takes seconds to be known as none.
+    return tuple(
+        Endpoint(host=host, port=port, tls=tls)
         for host in hosts
-        if host == "localhost" or is_loopback(host)
-    ]
-    return tuple(found)
+        for tls in Tls
+        for port in ports
+        if tls in _ways(host, port, usual)
+    )
+
+
+def _ways(host: str, port: int, usual: tuple[tuple[int, Tls], ...]) -> list[Tls]:
+    """How a line to this port may be made private; in clear on this machine only."""
+    ways = [tls for number, tls in usual if number == port] or [Tls.IMPLICIT, Tls.STARTTLS]
+    return [*ways, Tls.NONE] if host == "localhost" or is_loopback(host) else ways

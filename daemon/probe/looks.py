@@ -4,6 +4,7 @@ With a login also how much mail there is. Nothing on the server changes: no mail
 """
 
 import asyncio
+import base64
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,6 +16,8 @@ from daemon.net.deadlines import Timers
 from daemon.net.endpoint import Endpoint
 from daemon.net.imap.client import ImapClient
 from daemon.net.pop3.client import Pop3Client
+from daemon.net.pop3.values import MaildropEntry
+from daemon.wire.pop3.capabilities import Expire, LoginDelay
 
 KNOCK = Timers(
     resolve_seconds=5.0,
@@ -57,17 +60,15 @@ class ImapLook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pop3Look:
-    """A POP3 server. `has_uidl` None where it does not say before login. `expire_days`: the server removes mail by itself
-    after so many days, 0 as soon as it was fetched, None never or not said.
-    """
+    """A POP3 server. `has_uidl` None where neither its capabilities nor a message in the maildrop shows it."""
 
     endpoint: Endpoint
     capabilities: frozenset[str]
     mechanisms: frozenset[str]
     has_uidl: bool | None
     has_top: bool
-    expire_days: int | None
-    login_delay_seconds: int | None
+    expire: Expire | None
+    login_delay: LoginDelay | None
     contents: Contents | None = None
     login_error: str | None = None
 
@@ -95,7 +96,7 @@ async def look_at_imap(
                 await client.authenticate(*login)
                 contents = await _imap_contents(client)
             except MailError as exc:
-                error = str(exc)
+                error = _said(exc, login)
         caps = client.caps
         return ImapLook(
             endpoint=endpoint,
@@ -142,28 +143,48 @@ async def look_at_pop3(
             try:
                 await client.authenticate(*login)
                 entries = await client.list_messages()
-                has_ids = client.caps.has("UIDL") or (bool(entries) and all(one.uidl for one in entries))
+                has_ids = _has_ids(client, entries)
                 contents = Contents(
                     mailboxes=1, messages=len(entries), octets=sum(entry.size or 0 for entry in entries)
                 )
                 await client.quit()
             except MailError as exc:
-                error = str(exc)
+                error = _said(exc, login)
         caps = client.caps
-        expire, delay = caps.expire, caps.login_delay
         return Pop3Look(
             endpoint=endpoint,
             capabilities=caps.names,
             mechanisms=caps.sasl_mechanisms,
             has_uidl=has_ids,
             has_top=caps.has("TOP"),
-            expire_days=expire.days if expire is not None else None,
-            login_delay_seconds=delay.seconds if delay is not None else None,
+            expire=caps.expire,
+            login_delay=caps.login_delay,
             contents=contents,
             login_error=error,
         )
     finally:
         client.abort()
+
+
+def _has_ids(client: Pop3Client, entries: Sequence[MaildropEntry]) -> bool | None:
+    """Whether messages have unique ids: an empty maildrop proves nothing, and one id that was listed proves them."""
+    if client.caps.has("UIDL"):
+        return True
+    return any(one.uidl is not None for one in entries) if entries else None
+
+
+def _said(error: MailError, login: Login) -> str:
+    """The error's sentence, without the secret: it has the server's words, and a server may repeat what it was told."""
+    username, secret = login
+    text, shown = secret.reveal(), str(error)
+    for spelling in (text, _base64(text), _base64(f"\0{username}\0{text}")):
+        if spelling:
+            shown = shown.replace(spelling, "***")
+    return shown
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode("utf-8", "replace")).decode()
 
 
 async def _first(

@@ -24,18 +24,26 @@ def test_known_provider_gives_its_own_names():
 
 
 def test_host_is_taken_as_it_is_and_its_port_alone():
-    found = candidates_for("mail.example.org", port=4993)
+    found = candidates_for("mail.example.org", ports=(4993,))
     assert {(one.host, one.port) for one in found.imap} == {("mail.example.org", 4993)}
     assert found.username is None
-    assert [one.tls for one in candidates_for("mail.example.org", port=995).pop3] == [Tls.IMPLICIT]
+    assert [one.tls for one in candidates_for("mail.example.org", ports=(995,)).pop3] == [Tls.IMPLICIT]
 
 
 def test_clear_line_is_tried_on_this_machine_only():
-    assert Tls.NONE in {one.tls for one in candidates_for("127.0.0.1", port=1143).imap}
-    assert Tls.NONE not in {one.tls for one in candidates_for("10.0.0.1", port=1143).imap}
+    assert Tls.NONE in {one.tls for one in candidates_for("127.0.0.1", ports=(1143,)).imap}
+    assert Tls.NONE not in {one.tls for one in candidates_for("10.0.0.1", ports=(1143,)).imap}
 
 
 @pytest.mark.parametrize("text", ["", "@", "@example.org", "me@", "a b", "a\nb", "x@y\x00z"])
 def test_what_is_no_address_is_refused(text):
     with pytest.raises(ValueError, match="neither an address nor a host"):
         candidates_for(text)
+
+
+def test_several_ports_are_each_tried_over_both_protocols_the_most_private_way_first():
+    found = candidates_for("127.0.0.1", ports=(1143, 1110))
+    for places in (found.imap, found.pop3):
+        assert [(one.tls, one.port) for one in places] == [
+            (tls, port) for tls in (Tls.IMPLICIT, Tls.STARTTLS, Tls.NONE) for port in (1143, 1110)
+        ]

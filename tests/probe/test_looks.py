@@ -10,6 +10,7 @@ from daemon.model.secret import Secret
 from daemon.model.settings import Tls
 from daemon.net.endpoint import Endpoint
 from daemon.probe.looks import Contents, Silence, look_at_imap, look_at_pop3
+from daemon.wire.pop3.capabilities import Expire, LoginDelay
 
 CLOCK = SystemClock()
 LOGIN = ("ada", Secret("lovelace"))
@@ -69,6 +70,43 @@ async def test_server_without_ids_is_known_as_such_after_login(user):
     async with Pop3Server([user], without=["UIDL"]) as pop3:
         assert (await look_at_pop3([at(pop3.port)], None, CLOCK)).has_uidl is None
         assert (await look_at_pop3([at(pop3.port)], LOGIN, CLOCK)).has_uidl is False
+
+
+async def test_empty_maildrop_proves_nothing_of_ids():
+    async with Pop3Server([User("ada", "lovelace")], without=["UIDL"]) as pop3:
+        look = await look_at_pop3([at(pop3.port)], LOGIN, CLOCK)
+        assert look.contents == Contents(mailboxes=1, messages=0, octets=0)
+        assert look.has_uidl is None
+
+
+async def test_server_that_does_not_tell_what_it_can_shows_its_ids_by_listing_them(user):
+    def without_capa(line):
+        return b"-ERR what?\r\n" if line.upper() == b"CAPA" else None
+
+    async with Pop3Server([user], intervene=without_capa) as pop3:
+        assert (await look_at_pop3([at(pop3.port)], LOGIN, CLOCK)).has_uidl is True
+
+
+async def test_how_long_mail_stays_and_how_often_it_may_be_asked_are_known(user):
+    def with_policy(line):
+        if line.upper() != b"CAPA":
+            return None
+        return b"+OK\r\nUIDL\r\nUSER\r\nEXPIRE 30 USER\r\nLOGIN-DELAY 600\r\n.\r\n"
+
+    async with Pop3Server([user], intervene=with_policy) as pop3:
+        look = await look_at_pop3([at(pop3.port)], None, CLOCK)
+        assert (look.expire, look.login_delay) == (Expire(30, is_per_user=True), LoginDelay(600))
+
+
+@pytest.mark.parametrize("spelling", ["lovelace", "bG92ZWxhY2U=", "AGFkYQBsb3ZlbGFjZQ=="])
+async def test_server_that_repeats_the_password_is_not_repeated(user, spelling):
+    def parrot(line):
+        return f"-ERR [AUTH] not {spelling}\r\n".encode() if line.startswith(b"AUTH") else None
+
+    async with Pop3Server([user], intervene=parrot) as pop3:
+        look = await look_at_pop3([at(pop3.port)], LOGIN, CLOCK)
+    assert "***" in look.login_error
+    assert spelling not in look.login_error
 
 
 async def test_where_nothing_answers_every_place_tried_is_told():

@@ -1,20 +1,23 @@
 """Advice on a server that no account knows yet: which of the two protocols fits.
 
 Only the standard ports are knocked at, and no address of the link itself: a token for this service is no pass to
-whatever this machine can reach. No login is made, and one consultation runs at a time.
+whatever this machine can reach. One consultation runs at a time. A login is made once over each protocol, on an encrypted
+line only, and after one that was refused none is made for a while: this is no place to try passwords.
 """
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from daemon.model.advice import Consultation, ServerSeen, Wants
+from daemon.model.advice import Consultation, Wants
 from daemon.model.clock import Clock
 from daemon.model.errors import InvalidRequest, MailError
+from daemon.model.secret import Secret
 
 if TYPE_CHECKING:
-    from daemon.probe.looks import ImapLook, Pop3Look, Silence
+    from daemon.probe.candidates import Candidates
+
+LOGIN_PAUSE_SECONDS: Final = 5.0
 
 
 class AdviceControl:
@@ -23,18 +26,19 @@ class AdviceControl:
     def __init__(self, *, clock: Clock) -> None:
         self._clock = clock
         self._is_looking = False
+        self._login_from = 0.0
 
-    async def consult(self, address: str, wants: Wants) -> Consultation:
-        """The advice for an address or a host, after at most some twenty seconds.
+    async def consult(
+        self, address: str, wants: Wants, login: tuple[str, Secret] | None = None
+    ) -> Consultation:
+        """The advice for an address or a host, after at most some twenty seconds; with `login` also how much mail there is.
 
         Raises:
             InvalidRequest: reason address_invalid.
-            MailError: reason advice_busy: another consultation is running; ask again.
+            MailError: reason advice_busy: another consultation is running, or a login was refused a moment ago; ask again.
         """
         # Late: memory that a service needs only when it is asked.
-        from daemon.probe.advice import Owner, advise  # noqa: PLC0415
         from daemon.probe.candidates import candidates_for  # noqa: PLC0415
-        from daemon.probe.looks import look_at_imap, look_at_pop3  # noqa: PLC0415
 
         try:
             candidates = candidates_for(address, is_foreign=True)
@@ -42,30 +46,22 @@ class AdviceControl:
             raise InvalidRequest(str(exc), reason="address_invalid") from exc
         if self._is_looking:
             raise MailError("another server is being looked at", reason="advice_busy")
+        if login is not None and self._clock.monotonic() < self._login_from:
+            raise MailError("a login was refused a moment ago", reason="advice_busy")
         self._is_looking = True
         try:
-            imap, pop3 = await asyncio.gather(
-                look_at_imap(candidates.imap, None, self._clock),
-                look_at_pop3(candidates.pop3, None, self._clock),
-            )
+            return await self._look(candidates, wants, login)
         finally:
             self._is_looking = False
-        return Consultation(
-            advice=advise(imap, pop3, wants, Owner(username=candidates.username)),
-            imap=_seen(imap),
-            pop3=_seen(pop3),
-        )
 
+    async def _look(
+        self, candidates: Candidates, wants: Wants, login: tuple[str, Secret] | None
+    ) -> Consultation:
+        from daemon.probe.blocks import Owner  # noqa: PLC0415
+        from daemon.probe.consultation import consult  # noqa: PLC0415
 
-def _seen(look: ImapLook | Pop3Look | Silence) -> ServerSeen | None:
-    from daemon.probe.looks import Silence  # noqa: PLC0415
-
-    if isinstance(look, Silence):
-        return None
-    return ServerSeen(
-        host=look.endpoint.host,
-        port=look.endpoint.port,
-        tls=look.endpoint.tls.value,
-        capabilities=tuple(sorted(look.capabilities)),
-        mechanisms=tuple(sorted(look.mechanisms)),
-    )
+        owner = Owner(username=candidates.username if login is None else login[0])
+        found = await consult(candidates, login, wants, owner, self._clock)
+        if any(server is not None and server.login_error for server in (found.imap, found.pop3)):
+            self._login_from = self._clock.monotonic() + LOGIN_PAUSE_SECONDS
+        return found

@@ -17,6 +17,7 @@ from daemon.model.ids import EventId
 from daemon.model.jobs import Job
 from daemon.model.message import Message, MessagePage, MessageQuery
 from daemon.model.operations import Operation
+from daemon.model.secret import Secret
 from daemon.model.service_status import MailboxStatus, ServiceStatus
 from daemon.model.states import AccountStatus
 from daemon.service.control.access import Access
@@ -100,11 +101,13 @@ class Control:
         """The account's mailboxes by name, INBOX first. NotFound(reason=account_unknown)."""
         return await self._accounts.list_mailboxes(account)
 
-    async def consult(self, address: str, wants: Wants) -> Consultation:
+    async def consult(
+        self, address: str, wants: Wants, login: tuple[str, Secret] | None = None
+    ) -> Consultation:
         """Which of the two protocols fits an address or host. InvalidRequest(reason=address_invalid); MailError with
-        reason advice_busy while another one is looked at.
+        reason advice_busy while another one is looked at, or just after a refused login.
         """
-        return await self._advice.consult(address, wants)
+        return await self._advice.consult(address, wants, login)
 
     # -- messages ----------------------------------------------------------------------------------------------
 
