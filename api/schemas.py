@@ -1,13 +1,14 @@
 """What goes over HTTP: one pydantic model a shape.
 
 Answers: times are RFC 3339 in UTC, sizes are octets of the wire form, digests are SHA-256 in hex, flags are sorted.
-Requests: unknown fields are refused. Nothing here carries a secret, and no answer has a field that is not named here.
+Requests: unknown fields are refused. No answer carries a secret, or has a field that is not named here; the one secret that is
+taken, AdviceRequest's, prints as ***.
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 
 class Answer(BaseModel):
@@ -31,6 +32,17 @@ class Query(BaseModel):
 # -- requests ---------------------------------------------------------------------------------------------------
 
 WaitSeconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _on_one_line(secret: SecretStr) -> SecretStr:
+    """The password, unless it holds what no mail protocol can carry."""
+    if any(char in "\0\r\n" for char in secret.get_secret_value()):
+        raise ValueError("a password has no line break")
+    return secret
+
+
+LoginText = Annotated[str, Field(min_length=1, max_length=320, pattern=r"^[^\x00-\x1f\x7f]+$")]
+LoginSecret = Annotated[SecretStr, Field(min_length=1, max_length=1024), AfterValidator(_on_one_line)]
 FlagText = Annotated[str, Field(min_length=1, max_length=100)]
 
 
@@ -250,23 +262,47 @@ class EventList(Answer):
 
 
 class AdviceRequest(Body):
-    """What to look at, and what is wanted; null or left out where nobody knows."""
+    """What to look at, and what is wanted; null or left out where nobody knows. With `username` and `password`, which go
+    together, it logs in as well, to see how much mail there is.
+    """
 
     address: str = Field(min_length=1, max_length=320, pattern=r"^[^\x00-\x20\x7f]+$")
     several_devices: bool | None = None
     empty_server: bool | None = None
     local_deletions: bool | None = None
     slow_line: bool | None = None
+    username: LoginText | None = None
+    password: LoginSecret | None = None
+
+    @model_validator(mode="after")
+    def _is_whole_login(self) -> Self:
+        if (self.username is None) is not (self.password is None):
+            raise ValueError("username and password go together")
+        return self
 
 
 class ServerSeen(Answer):
-    """A server that answered."""
+    """A server that answered: what it says it can do, and `facts` in plain words.
+
+    `mailboxes`, `messages` and `size_bytes` are known after a login, `size_bytes` only where the server says it; `login_error`
+    says why the login failed. On POP3: `unique_ids`, `expires` (false: mail may stay for ever), `expire_days` and
+    `login_delay_seconds`. Each is null where it is not known.
+    """
 
     host: str
     port: int
     tls: str
     capabilities: list[str]
     mechanisms: list[str]
+    facts: list[str]
+    mailboxes: int | None
+    messages: int | None
+    size_bytes: int | None
+    login_error: str | None
+    unique_ids: bool | None
+    expires: bool | None
+    expire_days: int | None
+    login_delay_seconds: int | None
 
 
 class AdviceAnswer(Answer):

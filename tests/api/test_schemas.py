@@ -20,11 +20,17 @@ def test_model_is_closed_and_frozen(model):
     assert model.model_config["frozen"] is True
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [model for model in MODELS if model is not schemas.AdviceRequest])
 def test_model_has_a_schema_and_no_secret(model):
     text = str(model.model_json_schema()).lower()
     for word in ("password", "token", "secret", "maildir_name", "directory"):
         assert word not in text
+
+
+def test_the_one_secret_that_is_taken_cannot_be_printed():
+    body = schemas.AdviceRequest.model_validate({"address": "a", "username": "me", "password": "canary"})
+    assert "canary" not in f"{body!r} {body} {body.model_dump()} {body.model_dump_json()}"
+    assert "password_" not in str(schemas.AdviceRequest.model_json_schema())
 
 
 def test_bodies_convert_nothing():

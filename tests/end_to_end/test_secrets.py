@@ -44,6 +44,11 @@ async def test_canary_password_leaves_no_process(install, dovecot_factory):
         asked.append(await service.ask("GET", "/v1/status", token=CANARY))
         asked.append(await service.ask("POST", "/v1/accounts/work/sync?wait=20"))
         asked.append(await service.ask("PATCH", "/v1/messages/x", json={"password": CANARY}))
+        login = {"username": "ada", "password": CANARY}
+        asked.append(await service.ask("POST", "/v1/advise", json={"address": "localhost", **login}))
+        asked.append(
+            await service.ask("POST", "/v1/advise", json={"address": "localhost", "password": WRONG})
+        )
         token = service.token
         for command in (("status",), ("status", "--json"), ("sync",)):
             await installation.call(*command)
@@ -52,7 +57,7 @@ async def test_canary_password_leaves_no_process(install, dovecot_factory):
         await installation.call(*command)
     everything = b"\n".join(installation.said)
     assert b"account.state_changed" in everything, "the logs are among it"
-    assert len(asked) == len(ROUTES) + 3
+    assert len(asked) == len(ROUTES) + 5
     for secret in (CANARY, WRONG, token):
         assert secret.encode() not in everything
         assert base64.b64encode(f"\0ada\0{secret}".encode()) not in everything
