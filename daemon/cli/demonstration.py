@@ -86,10 +86,16 @@ async def _greet(ready: asyncio.Future[app.Running], server: DemoServer, home: P
     lines = curl_lines(
         running.urls[0], token, newest.items[0].id, f"imap://{server.host}:{server.imap_port}/INBOX?ALL", user
     )
-    click.echo("\n".join(greeting(running.urls[0], token, home, control.status().total, lines)))
+    click.echo(
+        "\n".join(
+            greeting(running.urls[0], token, home, control.status().total, lines, servers=server_urls(server))
+        )
+    )
 
 
-def greeting(url: str, token: str, home: Path, messages: int, lines: Sequence[str]) -> list[str]:
+def greeting(
+    url: str, token: str, home: Path, messages: int, lines: Sequence[str], *, servers: Sequence[str]
+) -> list[str]:
     """What a person reads first."""
     return [
         f"The demo runs, with {words.count(messages, 'message')} and more to come. Ctrl-C ends and removes it.",
@@ -97,12 +103,22 @@ def greeting(url: str, token: str, home: Path, messages: int, lines: Sequence[st
         f"  Status  {url}/v1/status",
         f"  Token   {token}",
         f"  Mail    {home / 'store' / 'mail'}",
+        f"  Servers {' and '.join(servers)}, as curl takes them",
         "  Mail is in two accounts: demo, over IMAP, both ways; pop, over POP3, one way: nothing you do reaches its server.",
         "",
         "In another terminal: the newest mail, one of it deleted, and what the mail server has left.",
         "",
         *(f"  {line}" for line in lines),
         "",
+    ]
+
+
+def server_urls(server: DemoServer) -> list[str]:
+    """The mail servers as URLs with user and password, for a look at what they have themselves."""
+    user, drop = server.users[0], server.maildrop_user
+    return [
+        f"imap://{user.name}:{user.password}@{server.host}:{server.imap_port}/",
+        f"pop3://{drop.name}:{drop.password}@{server.host}:{server.pop3_port}/",
     ]
 
 

@@ -22,9 +22,22 @@ async def test_every_user_of_the_server_is_an_account(tmp_path):
         assert settings.store.path == tmp_path / "store"
 
 
+async def test_urls_of_the_servers_are_those_of_the_accounts(tmp_path):
+    async with DemoServer() as server:
+        assert demonstration.server_urls(server) == [
+            f"imap://demo:demo@{server.host}:{server.imap_port}/",
+            f"pop3://pop:pop@{server.host}:{server.pop3_port}/",
+        ]
+
+
 def test_greeting_has_address_token_and_the_lines():
     lines = demonstration.greeting(
-        "http://127.0.0.1:1", "t0ken", Path("/tmp/d"), 15, ["curl one", "curl two"]
+        "http://127.0.0.1:1",
+        "t0ken",
+        Path("/tmp/d"),
+        15,
+        ["curl one", "curl two"],
+        servers=["imap://a/", "pop3://b/"],
     )
     text = "\n".join(lines)
     for part in (
@@ -32,6 +45,7 @@ def test_greeting_has_address_token_and_the_lines():
         "http://127.0.0.1:1/v1/status",
         "t0ken",
         "/tmp/d/store/mail",
+        "imap://a/ and pop3://b/",
         "  curl one\n  curl two",
     ):
         assert part in text
