@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 TESTS ?= tests
 MINUTES ?= 60
+FUZZ ?= imap pop3
 
 .PHONY: run test check format bench soak fuzz clean help prerequisites
 
@@ -38,9 +39,11 @@ soak: $(STAMPS)/dev ## Random histories on both sides with new seeds for MINUTES
 	@.ci/servers
 	@.ci/within $(BIN)/python -m tests.histories.soak --minutes $(MINUTES)
 
-fuzz: $(STAMPS)/dev ## Fuzz the IMAP parser for MINUTES with atheris
+fuzz: $(STAMPS)/dev ## Fuzz the parsers of FUZZ="imap pop3" for MINUTES each with atheris
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
-	@$(BIN)/python tests/fuzz/fuzz_imap.py -max_total_time=$$(($(MINUTES) * 60)) -print_final_stats=1
+	@set -e; for parser in $(FUZZ); do \
+	  $(BIN)/python tests/fuzz/fuzz_$$parser.py -max_total_time=$$(($(MINUTES) * 60)) -print_final_stats=1; \
+	done
 
 clean: ## Remove everything that was made
 	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

@@ -2,7 +2,7 @@
 
 The input is a program of one byte for its options and one for the cut, then the server's octets. With atheris installed:
 
-    make fuzz MINUTES=10
+    make fuzz FUZZ=imap MINUTES=10
     python tests/fuzz/fuzz_imap.py [libFuzzer options, or files to try again]
 
 goes on from the corpus under .cache/fuzz-imap, which begins with the transcripts; without it the same checks run in the gate
