@@ -140,6 +140,7 @@ class Pop3Sync:
         listed = await client.list_unless(self._seal_if(inbox))
         await self._days.count()
         if listed is None:
+            self._log.debug("maildrop.unchanged")
             await self._leave(client, is_anything_marked=False)
             return tally.result
         self._standing = None
