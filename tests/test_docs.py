@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 INDEX = ROOT / "docs" / "rfc-index.txt"
 PROOFS = {"Dovecot 2.3", "Cyrus", "Courier", "transcript", "scripted server", "vectors", "property"}
-# issue 3, "Extensions"
+# what a mail service of today is asked for
 WANTED = [
     "IMAP4rev1",
     "IMAP4rev2",

@@ -9,7 +9,7 @@ import pytest
 from tests.end_to_end.installation import Installation, Service, eventually
 from tests.support import corpus, hostile_server
 
-MOST_MIB = 112.0  # issue 3, and tests/benchmarks/memory.py
+MOST_MIB = 112.0  # the bound of tests/benchmarks/memory.py
 REASONS = {
     "flood": "flood",
     "literal": "message_too_large",

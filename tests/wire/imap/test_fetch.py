@@ -183,10 +183,10 @@ def test_hundred_thousand_flag_lines_take_a_fraction_of_a_second():
         b"* %d FETCH (UID %d FLAGS (\\Seen) MODSEQ (%d))" % (number, number * 2, number + 9)
         for number in range(1, 100_001)
     ]
-    started = time.perf_counter()
+    started = time.process_time()
     for line in lines:
         fetch.parse_flag_line(line)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
 @pytest.mark.parametrize(
@@ -201,11 +201,11 @@ def test_hundred_thousand_flag_lines_take_a_fraction_of_a_second():
     ],
 )
 def test_hostile_line_is_refused_in_linear_time(line):
-    started = time.perf_counter()
+    started = time.process_time()
     assert fetch.parse_flag_line(line) is None
     with pytest.raises(RemoteProtocolError):
         fetch.parse_fetch(line)
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
 
 
 @pytest.mark.parametrize(

@@ -142,11 +142,11 @@ def test_random_splits_give_the_same_items():
 def test_long_line_byte_by_byte_costs_linear_time():
     framer = Framer(Limits())
     framer.feed(b"* LIST")
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(100_000):
         framer.feed(b" 1")
     assert framer.feed(b"\r\n")[0].startswith(b"* LIST 1 1")
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("line", [b"* OK " + b"x" * 65531, b"* FLAGS (" + b"x" * (MIB - 9)])

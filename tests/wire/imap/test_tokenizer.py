@@ -59,10 +59,10 @@ def test_partial_frame_closes_open_lists():
 
 def test_a_million_parentheses_end_at_the_limit():
     """S18, Dovecot CVE-2026-27857."""
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(RemoteProtocolError):
         tokenize(b"(" * 1_000_000, 0)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 def test_nesting_up_to_the_limit_is_read():
