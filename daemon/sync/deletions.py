@@ -6,6 +6,7 @@ same state (sync.md 17). An absent UID counts as done, so repeating is harmless.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -15,7 +16,7 @@ from daemon.model.clock import Clock
 from daemon.model.errors import Blast, MailError, ServerRefused
 from daemon.model.events import EventName, NewEvent
 from daemon.model.flags import DELETED
-from daemon.model.ids import AccountId, MaildirName, Uid
+from daemon.model.ids import AccountId, MailboxName, MaildirName, Uid
 from daemon.model.mailbox import MailboxRecord, SpecialUse
 from daemon.model.operations import OperationState, Tombstone
 from daemon.model.passes import PassResult
@@ -63,6 +64,8 @@ class Deletions:
         self._wishes = wishes
         self._refusals = refusals
         self._trash = TrashCopies(account=account, store=store)
+        self.carried_out = defaultdict[MailboxName, set[Uid]](set)
+        """What has been deleted, by mailbox."""
 
     async def expunge(
         self,
@@ -213,6 +216,7 @@ class Deletions:
                     at=self._clock.now(),
                 )
             )
+        self.carried_out[record.name].update(entry.uid for entry in entries if entry.uid is not None)
         await self._store.tombstones.bury(tombstones, [self._deleted(record, entry) for entry in entries])
         await self._tree.remove(record.directory, names)
         await self._store.tombstones.unlinked(self._account, [(record.name, name) for name in names])

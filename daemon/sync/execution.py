@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
 from daemon.model.flags import FlagSet
-from daemon.model.ids import MailboxName, MaildirName, MessageId
+from daemon.model.ids import MailboxName, MaildirName, MessageId, Uid
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.settings import ImapSettings
 from daemon.model.uidset import UidSet
@@ -112,6 +112,11 @@ class Execution:
             wishes=wishes,
             refusals=refusals,
         )
+
+    @property
+    def carried_out(self) -> Mapping[MailboxName, Collection[Uid]]:
+        """The messages that were deleted so far, on either side."""
+        return self._deletions.carried_out
 
     async def carry_out(
         self, client: ImapClient, plan: AccountPlan, *, held: Collection[MailboxName]

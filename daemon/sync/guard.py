@@ -7,12 +7,13 @@ what was asked for by name, stated by the server or explained as a move goes on 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 
-from daemon.model.ids import MailboxName
+from daemon.model.ids import MailboxName, UidValidity
 from daemon.model.mailbox import MailboxRecord, SpecialUse
-from daemon.model.views import BaseState, BaseView, RemoteView
-from daemon.sync.actions import AccountPlan, ExpungeRemote, MailboxActions, Refetch, RemoveLocal
+from daemon.model.uidset import UidSet
+from daemon.model.views import BaseEntry, BaseState, BaseView, RemoteView
+from daemon.sync.actions import AccountPlan, ExpungeRemote, MailboxActions, Refetch, RemoveLocal, uid_of
 
 BREAKER_WINDOW_SECONDS: Final = 600.0
 BREAKER_FREE_COUNT: Final = 50  # fewer are ordinary housekeeping, whatever share of the mailbox they are
@@ -32,7 +33,10 @@ _OTHER_SIDE: Final = {Side.HERE: Side.THERE, Side.THERE: Side.HERE}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldDeletions:
-    """Deletions of one mailbox that wait for a person. `since` is seconds since 1970, UTC."""
+    """Deletions of one mailbox that wait for a person. `since` is seconds since 1970, UTC.
+
+    `uids` under `uid_validity` are the messages that would go: an approval covers these and no others.
+    """
 
     mailbox: MailboxName
     side: Side
@@ -40,6 +44,21 @@ class HeldDeletions:
     size: int
     reason: str
     since: float
+    uid_validity: UidValidity | None = None
+    uids: UidSet = field(default_factory=UidSet, repr=False)
+
+    def covers(self, side: Side, base: BaseEntry, uid_validity: UidValidity | None) -> bool:
+        """Whether this deletion is one of them. A directory that is lost may have lost its messages on both sides."""
+        return (
+            (side is self.side or self.reason == DIRECTORY_LOST)
+            and uid_validity is not None
+            and uid_validity == self.uid_validity
+            and base.uid in self.uids
+        )
+
+    def only(self, uids: UidSet) -> "HeldDeletions":
+        """The same hold of these messages alone."""
+        return replace(self, count=len(uids), uids=uids)
 
 
 DeletionKey = tuple[MailboxName, object]
@@ -130,14 +149,15 @@ class MailboxSituation:
     """What the breaker needs to know of a mailbox besides its actions.
 
     `infers_nothing`: a database or the tree is a restored backup and this mailbox has not been reviewed since
-    (decisions.md 2). `inhabited` are the sides that have messages now, new ones included.
+    (decisions.md 2). `inhabited` are the sides that have messages now, new ones included. `approved` is the hold that a
+    person has approved, as far as it has not been carried out.
     """
 
     record: MailboxRecord
     size: int
     are_statements_doubtful: bool = False
     held: HeldDeletions | None = None
-    is_approved: bool = False
+    approved: HeldDeletions | None = None
     infers_nothing: bool = False
     inhabited: frozenset[Side] = frozenset()
 
@@ -179,17 +199,20 @@ def guard_plan(
             action for action in actions.removals if action.is_inferred or situation.is_word_doubted
         )
         stopped = set[Side]()
-        for side, inferred in ((Side.HERE, inferred_here), (Side.THERE, actions.expunges)):
-            if not inferred:
-                continue
+        unapproved_here = _unapproved(situation, Side.HERE, inferred_here)
+        unapproved_there = _unapproved(situation, Side.THERE, actions.expunges)
+        for side, inferred in ((Side.HERE, unapproved_here), (Side.THERE, unapproved_there)):
             hold = _judge(situation, side, breaker, inferred, account_size=account_size, now=now)
             if hold is not None:
                 held.append(hold)
                 stopped.add(side)
-        removals = actions.removals
+        removals, expunges = actions.removals, actions.expunges
         if Side.HERE in stopped:
-            removals = tuple(action for action in removals if action not in inferred_here)
-        expunges = () if Side.THERE in stopped else actions.expunges
+            waiting = {action.base.uid for action in unapproved_here}
+            removals = tuple(action for action in removals if action.base.uid not in waiting)
+        if Side.THERE in stopped:
+            waiting = {action.base.uid for action in unapproved_there}
+            expunges = tuple(action for action in expunges if action.base.uid not in waiting)
         guarded.append(replace(actions, removals=removals, expunges=expunges))
     return Guarded(plan=replace(plan, mailboxes=tuple(guarded)), held=tuple(held))
 
@@ -203,14 +226,26 @@ def judge_gone(
     now: float,
 ) -> HeldDeletions | None:
     """The hold of a mailbox that the server no longer has: all its messages are one set (sync.md 15)."""
-    if not removals:
-        return None
-    return _judge(situation, Side.HERE, breaker, removals, account_size=account_size, now=now)
+    unapproved = _unapproved(situation, Side.HERE, removals)
+    return _judge(situation, Side.HERE, breaker, unapproved, account_size=account_size, now=now)
 
 
 def _inferring_nothing(actions: MailboxActions) -> MailboxActions:
     refetches = tuple(Refetch(mailbox=actions.mailbox, base=action.base) for action in actions.expunges)
     return replace(actions, removals=(), expunges=(), refetches=refetches)
+
+
+_Deletion = TypeVar("_Deletion", RemoveLocal, ExpungeRemote)
+
+
+def _unapproved(
+    situation: MailboxSituation, side: Side, inferred: tuple[_Deletion, ...]
+) -> tuple[_Deletion, ...]:
+    approved = situation.approved
+    if approved is None:
+        return inferred
+    validity = situation.record.uid_validity
+    return tuple(action for action in inferred if not approved.covers(side, action.base, validity))
 
 
 def _judge(
@@ -222,13 +257,14 @@ def _judge(
     account_size: int,
     now: float,
 ) -> HeldDeletions | None:
+    """The hold of these deletions, of which none is approved."""
     record = situation.record
-    if situation.is_approved or record.special_use in EXEMPT_ROLES:
+    if not inferred or record.special_use in EXEMPT_ROLES:
         return None
-    earlier = situation.held
-    # A directory that is back is a reason that has gone: what is missing from it is judged like anything else.
-    if earlier is not None and earlier.side is side and earlier.reason != DIRECTORY_LOST:
-        return replace(earlier, count=len(inferred))
+    uids = UidSet(uid_of(action.base) for action in inferred)
+    earlier = _undecided(situation, side)
+    if earlier is not None:
+        return replace(earlier.only(uids), uid_validity=record.uid_validity)
     reason = breaker.allow(
         record.name,
         side,
@@ -241,8 +277,26 @@ def _judge(
     if reason is None:
         return None
     return HeldDeletions(
-        mailbox=record.name, side=side, count=len(inferred), size=situation.size, reason=reason, since=now
+        mailbox=record.name,
+        side=side,
+        count=len(inferred),
+        size=situation.size,
+        reason=reason,
+        since=now,
+        uid_validity=record.uid_validity,
+        uids=uids,
     )
+
+
+def _undecided(situation: MailboxSituation, side: Side) -> HeldDeletions | None:
+    """The hold of this side about which nobody has decided."""
+    earlier, approved = situation.held, situation.approved
+    # A directory that is back is a reason that has gone: what is missing from it is judged like anything else.
+    if earlier is None or earlier.side is not side or earlier.reason == DIRECTORY_LOST:
+        return None
+    if approved is not None and approved.side is side and approved.since == earlier.since:
+        return None
+    return earlier
 
 
 def are_statements_doubtful(base: BaseView, remote: RemoteView) -> bool:

@@ -26,7 +26,7 @@ from daemon.sync.deletions import Deletions
 from daemon.sync.execution import Execution
 from daemon.sync.fingerprint import void_if_server_changed
 from daemon.sync.guard import DeletionBreaker, HeldDeletions, Side, guard_plan
-from daemon.sync.holds import Holds
+from daemon.sync.holds import Holds, uids_of
 from daemon.sync.local_scan import LocalScan
 from daemon.sync.look import Look
 from daemon.sync.mailbox_changes import MailboxChanges
@@ -218,7 +218,7 @@ class ImapSync:
             review=review,
             tally=tally,
         )
-        wanted = {*self._holds.current, *review.mailboxes}
+        wanted = {*self._holds.current, *self._holds.undone, *review.mailboxes}
         work: Collection[MailboxRecord] = asked.values()
         found: Mapping[MailboxName, Seen] | None = None
         if only is not None and not any(
@@ -257,12 +257,14 @@ class ImapSync:
         )
         # A directory that is missing may have been renamed, which only a pass over everything can tell.
         lost = self._look.lost_directories if only is None else {}
-        # Where something is neither there nor proved to be gone, a look decides nothing.
-        decided = {name for name, one in seen.items() if not one.facts.undecided}
+        await self._holds.confine(one.facts for one in seen.values())
         await self._holds.record(
             [*guarded.held, *judged.held, *lost.values()],
-            looked_at=[*decided, *judged.looked_at, *lost, *remade],
+            looked_at=[*seen, *judged.looked_at, *lost, *remade],
+            undecided={name: uids_of(one.facts.undecided) for name, one in seen.items()},
         )
+        # Where something is neither there nor proved to be gone, a look ends no review.
+        decided = {name for name, one in seen.items() if not one.facts.undecided}
         execution = Execution(
             settings=self._settings,
             store=self._store,
@@ -277,13 +279,16 @@ class ImapSync:
             resend=uploads.resend,
             trash=known.trash,
         )
-        complete = await execution.carry_out(
-            client, guarded.plan, held={hold.mailbox for hold in guarded.held if hold.side is Side.HERE}
-        )
+        try:
+            complete = await execution.carry_out(
+                client, guarded.plan, held={hold.mailbox for hold in guarded.held if hold.side is Side.HERE}
+            )
+        finally:
+            await self._holds.spend(execution.carried_out)
         self._owed = execution.owed
         if client.is_lost:  # by a file that changed under our hands: the rest was not even tried
             raise ConnectionLost("the line was given up during the pass")
-        await self._holds.spend((complete & decided) | remade)
+        await self._holds.withdraw(remade)
         await self._backups.reviewed(complete & decided)
         await self._removal.finish(client, complete & decided)
         if (

@@ -149,7 +149,7 @@ class MailboxRemoval:
                 size=len(removals),
                 are_statements_doubtful=True,
                 held=self._holds.current.get(record.name),
-                is_approved=self._holds.is_approved(record.name),
+                approved=self._holds.approved(record.name),
             ),
             self._breaker,
             removals,
@@ -161,6 +161,7 @@ class MailboxRemoval:
             return
         if removals:
             await deletions.remove(record, removals)
+        await self._holds.withdraw([record.name])
         left = files - {removal.base.maildir_name for removal in removals}
         if not left and await self._forget(record):
             return
@@ -217,7 +218,8 @@ class MailboxRemoval:
         remade = set[MailboxName]()
         for mailbox, hold in self._holds.current.items():
             record = known.all_records.get(mailbox)
-            if record is None or hold.reason != DIRECTORY_LOST or not self._holds.is_approved(mailbox):
+            approved = self._holds.approved(mailbox)
+            if record is None or approved is None or {hold.reason, approved.reason} != {DIRECTORY_LOST}:
                 continue
             if mailbox in known.records and mailbox != INBOX:
                 await self._save(await self._removals() | {mailbox})

@@ -38,7 +38,7 @@ class Seen:
             else self.size,
             are_statements_doubtful=are_statements_doubtful(self.base, self.remote),
             held=holds.current.get(self.record.name),
-            is_approved=holds.is_approved(self.record.name),
+            approved=holds.approved(self.record.name),
             infers_nothing=self.is_under_review,
             inhabited=frozenset(
                 side

@@ -1,8 +1,11 @@
 """The deletion breaker: what is let through, what waits for a person."""
 
+from dataclasses import replace
+
 from daemon.model.flags import NO_FLAGS
 from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId, ModSeq, Uid, UidValidity
 from daemon.model.mailbox import MailboxRecord, SpecialUse
+from daemon.model.uidset import UidSet
 from daemon.model.views import BaseEntry, BaseView, RemoteView
 from daemon.sync.actions import AccountPlan, ExpungeRemote, MailboxActions, RemoveLocal
 from daemon.sync.guard import (
@@ -55,6 +58,7 @@ def situation(size, mailbox=INBOX, role=None, **rest):
         wire_name=mailbox.encode(),
         delimiter="/",
         directory=".",
+        uid_validity=UidValidity(1),
         special_use=role,
     )
     return MailboxSituation(record=record, size=size, **rest)
@@ -166,8 +170,51 @@ def test_hold_stays_after_the_window_until_somebody_decides():
     assert not later.plan.mailboxes[0].expunges
 
 
+def approved(count, side=Side.THERE, mailbox=INBOX, **rest):
+    options = {"reason": "many", "uid_validity": UidValidity(1), **rest}
+    return HeldDeletions(
+        mailbox=mailbox,
+        side=side,
+        count=count,
+        size=1000,
+        since=NOW,
+        uids=UidSet.from_ranges([(1, count)]),
+        **options,
+    )
+
+
 def test_approved_deletions_go_on():
-    assert not guarded(expunging(300), sizes=[situation(1000, is_approved=True)]).held
+    result = guarded(expunging(300), sizes=[situation(1000, approved=approved(300), held=approved(300))])
+    assert not result.held
+    assert len(result.plan.mailboxes[0].expunges) == 300
+
+
+def test_approval_covers_no_deletion_that_it_was_not_shown_with():
+    """The three hundred go, those that were missed since then wait for a decision of their own."""
+    result = guarded(expunging(550), sizes=[situation(1000, approved=approved(300), held=approved(300))])
+    assert [action.base.uid for action in result.plan.mailboxes[0].expunges] == list(range(1, 301))
+    (rest,) = result.held
+    assert (rest.count, rest.uids) == (250, UidSet.from_ranges([(301, 550)]))
+
+
+def test_few_deletions_beside_approved_ones_are_ordinary_housekeeping():
+    result = guarded(expunging(305), sizes=[situation(1000, approved=approved(300), held=approved(300))])
+    assert not result.held
+    assert len(result.plan.mailboxes[0].expunges) == 305
+
+
+def test_approval_of_one_side_or_of_other_uids_covers_nothing():
+    for other in (approved(300, Side.HERE), approved(300, uid_validity=UidValidity(2))):
+        result = guarded(expunging(300), sizes=[situation(1000, approved=other)])
+        assert not result.plan.mailboxes[0].expunges
+        assert result.held[0].count == 300
+
+
+def test_what_was_held_after_an_approval_stays_held():
+    later = replace(approved(300), since=NOW + 1)
+    result = guarded(expunging(310), sizes=[situation(1000, approved=approved(300), held=later)])
+    assert result.held[0].count == 10
+    assert len(result.plan.mailboxes[0].expunges) == 300
 
 
 def test_messages_of_a_mailbox_that_is_gone_are_one_set():
@@ -179,7 +226,10 @@ def test_messages_of_a_mailbox_that_is_gone_are_one_set():
     assert judge_gone(situation(50), fresh, few, account_size=500, now=NOW) is None
     one = removing(1, LISTS).removals
     assert judge_gone(situation(1, LISTS), fresh, one, account_size=500, now=NOW), "the second emptied"
-    assert judge_gone(situation(51, is_approved=True), fresh, many, account_size=500, now=NOW) is None
+    yes = approved(51, Side.HERE)
+    assert judge_gone(situation(51, approved=yes), fresh, many, account_size=500, now=NOW) is None
+    lost = approved(51, reason=DIRECTORY_LOST)
+    assert judge_gone(situation(51, approved=lost), fresh, many, account_size=500, now=NOW) is None
     assert judge_gone(situation(51, role=SpecialUse.TRASH), fresh, many, account_size=500, now=NOW) is None
 
 

@@ -2,8 +2,13 @@
 
 import pytest
 
-from daemon.model.errors import ConnectionLost, StoreForeign
+from daemon.model.errors import ConnectionLost, StoreError, StoreForeign
 from daemon.model.events import EventName
+from daemon.model.flags import NO_FLAGS
+from daemon.model.ids import MaildirName, MessageId, Uid, UidValidity
+from daemon.model.uidset import UidSet
+from daemon.model.views import BaseEntry
+from daemon.sync.actions import MailboxFacts
 from daemon.sync.guard import DIRECTORY_LOST, DeletionBreaker, HeldDeletions, Side
 from daemon.sync.holds import Holds
 from tests.sync.stage import INBOX, agree, events, letter, restless
@@ -12,7 +17,16 @@ LISTS = "Lists"
 
 
 def hold(mailbox=INBOX, count=60, side=Side.THERE):
-    return HeldDeletions(mailbox=mailbox, side=side, count=count, size=100, reason="many", since=5.0)
+    return HeldDeletions(
+        mailbox=mailbox,
+        side=side,
+        count=count,
+        size=100,
+        reason="many",
+        since=5.0,
+        uid_validity=UidValidity(7),
+        uids=UidSet.from_ranges([(1, count)]),
+    )
 
 
 def holds_of(bridge):
@@ -22,8 +36,8 @@ def holds_of(bridge):
 async def test_hold_is_told_once_and_read_back(stage):
     async with stage.bridge() as bridge:
         holds = holds_of(bridge)
-        await holds.record([hold()], looked_at=[INBOX])
-        await holds.record([hold(count=61)], looked_at=[INBOX])
+        await holds.record([hold()], looked_at=[INBOX], undecided={})
+        await holds.record([hold(count=61)], looked_at=[INBOX], undecided={})
         assert len(await events(bridge, EventName.DELETION_HELD)) == 1
         again = holds_of(bridge)
         await again.load()
@@ -33,45 +47,98 @@ async def test_hold_is_told_once_and_read_back(stage):
 async def test_mailbox_nobody_looked_at_stays_held_and_one_with_nothing_to_hold_is_free(stage):
     async with stage.bridge() as bridge:
         holds = holds_of(bridge)
-        await holds.record([hold(), hold(LISTS)], looked_at=[INBOX, LISTS])
-        await holds.record([], looked_at=[LISTS])
+        await holds.record([hold(), hold(LISTS)], looked_at=[INBOX, LISTS], undecided={})
+        await holds.record([], looked_at=[LISTS], undecided={})
         assert set(holds.current) == {INBOX}
         again = holds_of(bridge)
         await again.load()
         assert set(again.current) == {INBOX}
 
 
-async def test_approval_outlives_a_restart_and_is_spent_by_the_mailbox_it_was_for(stage):
+def entry(uid):
+    return BaseEntry(
+        message_id=MessageId(f"m{uid}"), uid=Uid(uid), maildir_name=MaildirName(f"f{uid}"), flags=NO_FLAGS
+    )
+
+
+async def test_hold_of_which_nothing_was_found_out_stays_for_what_is_undecided(stage):
     async with stage.bridge() as bridge:
         holds = holds_of(bridge)
+        await holds.record([hold()], looked_at=[INBOX], undecided={})
+        await holds.record([], looked_at=[INBOX], undecided={INBOX: UidSet([59, 60, 61])})
+        assert (holds.current[INBOX].count, holds.current[INBOX].uids) == (2, UidSet([59, 60]))
+        await holds.record([], looked_at=[INBOX], undecided={INBOX: UidSet([61])})
+        assert not holds.current
+
+
+async def test_approval_outlives_a_restart_and_is_spent_deletion_by_deletion(stage):
+    async with stage.bridge() as bridge:
+        holds = holds_of(bridge)
+        await holds.record([hold(), hold(LISTS)], looked_at=[INBOX, LISTS], undecided={})
         await holds.approve(INBOX)
         again = holds_of(bridge)
         await again.load()
-        await again.spend([LISTS])
-        assert again.is_approved(INBOX)
-        await again.spend([INBOX])
-        assert not again.is_approved(INBOX)
+        await again.spend({LISTS: range(1, 61), INBOX: range(1, 51)})
+        assert again.approved(INBOX).uids == UidSet.from_ranges([(51, 60)])
         last = holds_of(bridge)
         await last.load()
-        assert not last.is_approved(INBOX)
+        assert last.approved(INBOX).count == 10
+        await last.spend({INBOX: range(51, 61)})
+        assert last.approved(INBOX) is None
+        end = holds_of(bridge)
+        await end.load()
+        assert end.approved(INBOX) is None
+
+
+async def test_approval_of_nothing_held_is_none(stage):
+    async with stage.bridge() as bridge:
+        holds = holds_of(bridge)
+        await holds.approve(INBOX)
+        assert holds.approved(INBOX) is None
+
+
+@pytest.mark.parametrize("side", Side)
+async def test_approval_ends_for_what_is_not_missing_any_more(stage, side):
+    async with stage.bridge() as bridge:
+        holds = holds_of(bridge)
+        await holds.record([hold(side=side)], looked_at=[INBOX], undecided={})
+        await holds.approve(INBOX)
+        missing = (
+            {"local_vanished": (entry(1),)} if side is Side.THERE else {"remote_vanished_stated": (entry(1),)}
+        )
+        await holds.confine([MailboxFacts(mailbox=INBOX, undecided=(entry(2), entry(99)), **missing)])
+        assert holds.approved(INBOX).uids == UidSet([1, 2])
+        other = (
+            {"local_vanished": (entry(1),)} if side is Side.HERE else {"remote_vanished_stated": (entry(1),)}
+        )
+        await holds.confine([MailboxFacts(mailbox=INBOX, **other)])
+        assert holds.approved(INBOX) is None
 
 
 async def test_hold_and_approval_follow_the_name_of_their_mailbox_and_end_with_it(stage):
     async with stage.bridge() as bridge:
         holds = holds_of(bridge)
-        await holds.record([hold(LISTS)], looked_at=[LISTS])
+        await holds.record([hold(LISTS)], looked_at=[LISTS], undecided={})
         await holds.approve(LISTS)
         await holds.rename(LISTS, "Groups")
         again = holds_of(bridge)
         await again.load()
         assert again.current == {"Groups": hold("Groups")}
-        assert again.is_approved("Groups")
-        assert not again.is_approved(LISTS)
+        assert again.approved("Groups") == hold("Groups")
+        assert again.approved(LISTS) is None
         await again.drop("Groups")
         last = holds_of(bridge)
         await last.load()
         assert not last.current
-        assert not last.is_approved("Groups")
+        assert last.approved("Groups") is None
+
+
+async def test_approval_written_by_an_older_version_is_asked_for_again(stage):
+    async with stage.bridge() as bridge:
+        await bridge.store.facts.set(bridge.settings.id, "held_approved", '["INBOX"]')
+        holds = holds_of(bridge)
+        await holds.load()
+        assert holds.approved(INBOX) is None
 
 
 async def held_there(bridge, stage, count=60):
@@ -220,3 +287,98 @@ async def test_small_deletion_is_not_held_because_earlier_passes_failed(stage):
         stage.line.rules.remove(rule)
         assert (await bridge.sync()).expunged_there == 40
         await agree(bridge, stage)
+
+
+async def test_approval_is_spent_although_one_file_is_neither_here_nor_missing(stage):
+    """One undecided message must not switch the breaker off for all later ones."""
+    stage.deliver(*(letter(number) for number in range(400)))
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+        (kept, path), *files = sorted((await bridge.files()).items())
+        theirs = bridge.tree.root / ".Theirs"
+        for part in ("cur", "new", "tmp"):
+            (theirs / part).mkdir(parents=True)
+        own = (bridge.tree.root / "mailsyncd-id").read_text()
+        (theirs / "mailsyncd-id").write_text(own.replace("account work", "account other"))
+        path.rename(theirs / "cur" / f"{kept}:2,S")
+        for _, file in files[:150]:
+            file.unlink()
+        assert (await bridge.sync()).held == 150
+        await bridge.engine.approve(INBOX)
+        assert (await bridge.sync()).expunged_there == 150
+        assert not bridge.engine.held
+    async with stage.bridge() as bridge:
+        for _, file in files[150:350]:
+            file.unlink()
+        result = await bridge.sync()
+        assert (result.held, result.expunged_there) == (200, 0)
+        assert len(stage.there()) == 250
+
+
+async def test_deletion_refused_once_stays_approved_and_covers_no_other(stage):
+    """A part of what was approved is done, the server refuses the rest; what is missed meanwhile is another matter."""
+    stage.deliver(*(letter(number) for number in range(1000)))
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+        files = [path for _, path in sorted((await bridge.files()).items())]
+        for path in files[:600]:
+            path.unlink()
+        await bridge.sync()
+        await bridge.engine.approve(INBOX)
+        stage.line.refuse(rb"UID STORE", b"NO [NOPERM] not you", times=1)
+        assert (await bridge.run_pass()).expunged_there == 100
+        for path in files[600:900]:
+            path.unlink()
+        result = await bridge.run_pass()
+        assert (result.held, result.expunged_there) == (300, 0)
+        assert len(stage.there()) == 900
+
+
+@pytest.mark.parametrize("step", ["expunge", "spend"])
+async def test_death_between_expunge_and_spending_leaves_an_approval_of_nothing(stage, step):
+    async with stage.bridge() as bridge:
+        stage.deliver(*(letter(number) for number in range(200)))
+        await bridge.sync()
+        for path in list((await bridge.files()).values())[:60]:
+            path.unlink()
+        await bridge.sync()
+        await bridge.engine.approve(INBOX)
+        if step == "expunge":
+            stage.line.lose(rb"UID EXPUNGE")
+            with pytest.raises(ConnectionLost):
+                await bridge.run_pass()
+            assert len(stage.there()) == 140
+        else:
+
+            async def die(*_):
+                raise StoreError("power cut")
+
+            bridge.engine._holds.spend = die
+            with pytest.raises(StoreError):
+                await bridge.run_pass()
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+        assert not bridge.engine.held
+        assert bridge.engine._holds.approved(INBOX) is None
+        for path in list((await bridge.files()).values())[:60]:
+            path.unlink()
+        assert (await bridge.sync()).held == 60
+        assert len(stage.there()) == 140
+
+
+async def test_approval_does_not_outlast_the_return_of_the_files(stage):
+    async with stage.bridge() as bridge:
+        stage.deliver(*(letter(number) for number in range(100)))
+        await bridge.sync()
+        here, away = bridge.tree.root / "new", stage.path / "away"
+        here.rename(away)
+        here.mkdir()
+        assert (await bridge.sync()).held == 100
+        await bridge.engine.approve(INBOX)
+        here.rmdir()
+        away.rename(here)
+        assert (await bridge.sync()).held == 0
+        for path in (await bridge.files()).values():
+            path.unlink()
+        result = await bridge.sync()
+        assert (result.held, result.expunged_there) == (100, 0), "that they went again nobody has approved"
