@@ -40,6 +40,7 @@ class Backups:
         self._tree = tree
         self._log = log
         self._is_gap_noted = False
+        self._said: tuple[frozenset[MailboxName], frozenset[MailboxName]] | None = None
         self.review = Review()
 
     async def look(self, mailboxes: Collection[MailboxName]) -> None:
@@ -73,6 +74,25 @@ class Backups:
         left = self.review.mailboxes.difference(mailboxes)
         if left != self.review.mailboxes:
             await self._save(Review(mailboxes=left, is_tree_older=self.review.is_tree_older))
+            if not left:
+                self._log.info("backup.reviewed")
+
+    def tell(self, incomplete: Collection[MailboxName]) -> None:
+        """Log what is left after a pass over everything, and why, when it is not what was said last.
+
+        `incomplete` are mailboxes where something failed; the rest has messages that are neither here nor proved missing,
+        or is not listed by the server.
+        """
+        left = self.review.mailboxes
+        said = (left, left.intersection(incomplete))
+        if left and said != self._said:
+            self._log.warning(
+                "backup.review_goes_on",
+                mailboxes=sorted(left),
+                failed=sorted(left.intersection(incomplete)),
+                effect="nothing that is missing from them counts as deleted",
+            )
+        self._said = said
 
     async def rename(self, old: MailboxName, new: MailboxName) -> None:
         """A mailbox under review has another name."""

@@ -38,6 +38,7 @@ from daemon.sync.plan import plan_account
 from daemon.sync.recovery import LocalRecovery
 from daemon.sync.refusals import Refusals
 from daemon.sync.reset import Rematch
+from daemon.sync.reviews import Reviews
 from daemon.sync.seen import Seen
 from daemon.sync.subscriptions import Subscriptions
 from daemon.sync.tally import Tally
@@ -86,6 +87,13 @@ class ImapSync:
         self._recovery = LocalRecovery(account=settings.id, store=store, tree=tree, log=log)
         self._open_uploads = UploadResolver(account=settings.id, store=store, tree=tree, log=log)
         self._rematch = Rematch(account=settings.id, store=store, tree=tree, log=log)
+        self._reviews = Reviews(
+            backups=self._backups,
+            rematch=self._rematch,
+            tree=tree,
+            is_kept=self._book.patterns.keeps,
+            log=log,
+        )
         self._look = Look(
             account=settings.id,
             store=store,
@@ -290,6 +298,8 @@ class ImapSync:
             raise ConnectionLost("the line was given up during the pass")
         await self._holds.withdraw(remade)
         await self._backups.reviewed(complete & decided)
+        if only is None:
+            self._backups.tell(known.records.keys() - complete)
         await self._removal.finish(client, complete & decided)
         if (
             only is None
@@ -316,6 +326,7 @@ class ImapSync:
         judged = await self._removal.follow(client, followed.missing, await self._deletions(tally), tally)
         listed = await client.list_mailboxes() if judged.must_list else followed.listed
         known = await self._book.reconcile(listed, tally)
+        await self._reviews.prepare(known.records, known.all_records)
         await self._subscriptions.follow(client, known.records, known.remote)
         return known, judged
 

@@ -164,7 +164,7 @@ class MailboxChanges:
             strangers=strangers,
             lost=lost,
             waiting=self._waiting.keys(),
-            infers=not self._backups.review.mailboxes,
+            under_review=self._backups.review.mailboxes,
         )
 
     async def _prove(self, client: ImapClient, boxes: Boxes) -> set[tuple[MailboxName, MailboxName]]:

@@ -34,8 +34,8 @@ class Boxes:
 
     `lost` are records whose directory is not there, with the names of the files that base says were in it. `proved`
     are pairs of a record and a listed mailbox that samples have shown to be the same. `kept` says whether config keeps
-    a name. `waiting` are names and directories that were refused a short while ago. `infers` is False after the restore
-    of a backup: what is missing, or elsewhere, then says nothing.
+    a name. `waiting` are names and directories that were refused a short while ago. `under_review` are those not
+    looked at since a backup was restored: that they are missing, or elsewhere, says nothing.
     """
 
     records: Mapping[MailboxName, MailboxRecord]
@@ -45,7 +45,7 @@ class Boxes:
     lost: Mapping[MailboxName, frozenset[MaildirName]] = field(default_factory=dict)
     proved: Collection[tuple[MailboxName, MailboxName]] = ()
     waiting: Collection[str] = ()
-    infers: bool = True
+    under_review: Collection[MailboxName] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,15 +129,13 @@ def plan_boxes(boxes: Boxes) -> BoxPlan:
         )
         for old, remote in renamed.items()
     ]
-    there, obstacles = _renames_there(boxes, found_here, renamed) if boxes.infers else ([], [])
+    there, obstacles = _renames_there(boxes, found_here, renamed)
     creations, more = _creations(boxes, paired, {remote.name for remote in renamed.values()})
     return BoxPlan(
-        put_back=()
-        if boxes.infers
-        else tuple(
+        put_back=tuple(
             PutBack(record=boxes.records[name], directory=one.directory)
             for name, one in found_here.items()
-            if name not in renamed
+            if name not in renamed and name in boxes.under_review
         ),
         renames_here=tuple(
             sorted(
@@ -151,10 +149,10 @@ def plan_boxes(boxes: Boxes) -> BoxPlan:
         missing=tuple(
             record
             for record in _movable(boxes)
-            if record.name not in renamed and record.name not in selectable
-        )
-        if boxes.infers
-        else (),
+            if record.name not in renamed
+            and record.name not in selectable
+            and record.name not in boxes.under_review
+        ),
     )
 
 
@@ -311,7 +309,9 @@ def _renames_there(
     obstacles: list[LeftAlone] = []
     for old, local in found_here.items():
         directory = local.directory
-        if old in renamed or old not in selectable or {directory, old} & set(boxes.waiting):
+        if old in renamed or old in boxes.under_review or old not in selectable:
+            continue
+        if {directory, old} & set(boxes.waiting):
             continue
         obstacle = _obstacle(boxes, local)
         if obstacle is None and local.name in listed:
@@ -337,7 +337,7 @@ def _creations(
             continue  # both sides have it: it gets its record, or its fault is told, where records are made
         if local.owner is not Owner.OTHER and not local.is_complete:
             continue  # somebody is making it at this moment
-        if local.owner is Owner.OURS and not boxes.infers:
+        if local.owner is Owner.OURS and boxes.under_review:
             continue  # a mailbox may have been there when the backup was made, and not any more
         obstacle = _obstacle(boxes, local)
         if obstacle is not None or local.name is None:

@@ -289,12 +289,26 @@ def test_restored_backup_infers_neither_rename_nor_removal_and_creates_nothing_t
                 stranger("Z", *FILES, owner=Owner.OURS), stranger("Y", owner=Owner.OURS), stranger("New"),
             ],
             lost=lost(A=FILES),
-            infers=False,
+            under_review={"A", "B"},
         )
     )  # fmt: skip
     assert (there(plan), missing(plan)) == ([], [])
     assert [(one.record.name, one.directory) for one in plan.put_back] == [("A", ".Z")]
     assert [one.name for one in plan.creations] == ["New"]
+
+
+def test_mailbox_under_review_keeps_no_other_from_being_removed_or_renamed():
+    plan = plan_boxes(
+        boxes(
+            [record("A"), record("B"), record("C")],
+            [listed("A")],
+            strangers=[stranger("Z", *FILES, owner=Owner.OURS)],
+            lost=lost(A=FILES),
+            under_review={"B"},
+        )
+    )
+    assert (there(plan), missing(plan)) == ([("A", "Z")], ["C"])
+    assert not plan.put_back
 
 
 # -- made here
