@@ -32,6 +32,7 @@ from daemon.sync.refusals import Refusals
 from daemon.sync.seen import Seen
 from daemon.sync.selecting import select_for_change
 from daemon.sync.tally import Tally
+from daemon.sync.unrest import Unrest
 from daemon.sync.uploads import Uploads
 from daemon.sync.wishes import Wishes
 
@@ -50,6 +51,7 @@ class Execution:
         log: FilteringBoundLogger,
         tally: Tally,
         refusals: Refusals,
+        unrest: Unrest,
         wishes: Wishes,
         seen: Mapping[MailboxName, Seen],
         resend: Mapping[tuple[MailboxName, MaildirName], int],
@@ -85,6 +87,7 @@ class Execution:
             log=log,
             tally=tally,
             refusals=refusals,
+            unrest=unrest,
             remote={name: one.remote for name, one in seen.items()},
             resend=resend,
         )

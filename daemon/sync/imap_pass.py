@@ -43,6 +43,7 @@ from daemon.sync.seen import Seen
 from daemon.sync.subscriptions import Subscriptions
 from daemon.sync.tally import Tally
 from daemon.sync.tracing import Tracing
+from daemon.sync.unrest import Unrest
 from daemon.sync.wishes import Wishes
 
 _TREE_CLAIMED: Final = "tree_claimed"
@@ -136,6 +137,7 @@ class ImapSync:
             log=log,
         )
         self._refusals = Refusals()
+        self._unrest = Unrest()
         self._tracing = Tracing(
             account=settings.id,
             rule=settings.delete,
@@ -282,6 +284,7 @@ class ImapSync:
             log=self._log,
             tally=tally,
             refusals=self._refusals,
+            unrest=self._unrest,
             wishes=wishes,
             seen=seen,
             resend=uploads.resend,

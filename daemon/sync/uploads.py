@@ -31,6 +31,7 @@ from daemon.sync.plan import storable
 from daemon.sync.refusals import Asked, Refusals
 from daemon.sync.selecting import same_validity
 from daemon.sync.tally import Tally
+from daemon.sync.unrest import Unrest
 
 _OVER_QUOTA: Final = "OVERQUOTA"
 UPLOADS_IN_FLIGHT: Final = 64  # messages behind one intents transaction
@@ -49,6 +50,7 @@ class Uploads:
         log: FilteringBoundLogger,
         tally: Tally,
         refusals: Refusals,
+        unrest: Unrest,
         remote: Mapping[MailboxName, RemoteView],
         resend: Mapping[tuple[MailboxName, MaildirName], int],
     ) -> None:
@@ -60,18 +62,20 @@ class Uploads:
         self._log = log
         self._tally = tally
         self._refusals = refusals
+        self._unrest = unrest
         self._remote = remote
         self._resend = resend
         self._confirmed = set[tuple[MailboxName, MaildirName]]()
 
     async def upload(self, client: ImapClient, record: MailboxRecord, entries: Sequence[LocalEntry]) -> None:
-        """Append every file of this mailbox that the server is not known to have refused a moment ago."""
+        """Append every file of this mailbox that is at rest, and not known to have been refused a moment ago."""
         now = self._clock.now()
         wanted = [
             entry
             for entry in entries
             if not self._refusals.is_waiting(Asked.UPLOAD, record.name, entry.maildir_name, now)
         ]
+        wanted = await self._rested(record, wanted)
         for start in range(0, len(wanted), UPLOADS_IN_FLIGHT):
             await self._upload_group(client, record, wanted[start : start + UPLOADS_IN_FLIGHT])
 
@@ -83,6 +87,7 @@ class Uploads:
         self, client: ImapClient, record: MailboxRecord, entries: Sequence[LocalEntry]
     ) -> None:
         files = await readable_facts(self._tree, record.directory, entries, tally=self._tally, log=self._log)
+        files = await self._unchanged(record, files)
         if not files:
             return
         self._tally.expect(messages=len(files), octets=sum(file.content.wire_size for file in files))
@@ -124,6 +129,40 @@ class Uploads:
         if any(outcome.refusal is not None and outcome.refusal.code == _OVER_QUOTA for outcome in outcomes):
             await self._tell_quota(client, record)
 
+    async def _rested(self, record: MailboxRecord, entries: list[LocalEntry]) -> list[LocalEntry]:
+        """Without the files that were being written to and have not been left alone for long enough since."""
+        watched = [one for one in entries if self._unrest.is_watched(record.name, one.maildir_name)]
+        if not watched:
+            return entries
+        status = await self._tree.status_of(record.directory, watched)
+        for entry in watched:
+            if entry.maildir_name not in status:
+                self._unrest.forget(record.name, entry.maildir_name)
+        now = self._clock.now()
+        restless = {
+            name
+            for name, one in status.items()
+            if not self._unrest.has_rested(record.name, name, one.size, now)
+        }
+        return [entry for entry in entries if entry.maildir_name not in restless]
+
+    async def _unchanged(self, record: MailboxRecord, files: Sequence[FileFacts]) -> list[FileFacts]:
+        """The files that are what they were when their octets were read: a second look, before anything is sent."""
+        status = await self._tree.status_of(record.directory, [file.entry for file in files])
+        left: list[FileFacts] = []
+        for file in files:
+            now = status.get(file.entry.maildir_name)
+            if now is not None and (now.size, now.mtime) == (file.content.file_size, file.mtime):
+                left.append(file)
+            elif now is not None:
+                self._note_change(record, file, now.size)
+        return left
+
+    def _note_change(self, record: MailboxRecord, file: FileFacts, size: int) -> None:
+        name = file.entry.maildir_name
+        if self._unrest.note(record.name, name, size, self._clock.now()):
+            self._log.warning("file.changing", mailbox=record.name, path=file.entry.path, size=size)
+
     async def _take_outcomes(
         self,
         record: MailboxRecord,
@@ -138,6 +177,7 @@ class Uploads:
         unnamed: list[int] = []
         plea: ServerRefused | None = None
         for intent, file, outcome in zip(intents, files, outcomes, strict=True):
+            self._unrest.forget(record.name, intent.maildir_name)
             if outcome.refusal is not None:
                 refused.append(intent.id)
                 if outcome.refusal.blast is Blast.ACCOUNT:
@@ -174,6 +214,7 @@ class Uploads:
                 break
             yield chunk
         if left:
+            self._note_change(record, file, file.content.file_size)
             raise MessageUnavailable(
                 f"{entry.maildir_name} in {record.name} changed while it was being sent",
                 reason="file_changed",

@@ -10,6 +10,7 @@ from daemon.model.errors import ConnectionLost, Throttled
 from daemon.model.events import EventName
 from daemon.model.flags import FLAGGED, SEEN, Flag
 from daemon.sync.refusals import FINAL_RETRY_SECONDS, REFUSAL_RETRY_SECONDS
+from daemon.sync.unrest import FIRST_REST_SECONDS
 from tests.support.bridge import open_bridge
 from tests.support.server_side import server_side
 from tests.sync.stage import (
@@ -183,7 +184,8 @@ async def test_file_that_vanishes_before_it_is_sent_costs_nothing_but_itself(sta
 
 async def test_file_that_grows_while_it_is_sent_is_sent_again_when_it_is_whole(stage):
     """A program that copies straight into cur/: the account must not stop as if it were our own mistake."""
-    async with stage.bridge() as bridge:
+    clock = LeapingClock()
+    async with stage.bridge(clock=clock) as bridge:
         await bridge.sync()
         path = put(bridge, "1.me", letter(1), letters="S")
 
@@ -195,6 +197,8 @@ async def test_file_that_grows_while_it_is_sent_is_sent_again_when_it_is_whole(s
 
         stage.line.before_command = grow
         await sync_through(bridge)
+        clock.ahead += FIRST_REST_SECONDS
+        await bridge.sync()
         assert stage.there() == [sha(letter(1) + b"more\r\n")]
         await agree(bridge, stage)
 
@@ -294,3 +298,55 @@ async def test_file_with_an_odd_time_goes_up(stage, mtime):
         assert (await bridge.sync()).uploaded == 1
         assert await bridge.digests() == stage.there()
         assert (await bridge.sync()).is_quiet
+
+
+async def test_file_that_grows_costs_the_line_once_and_keeps_no_other_waiting(stage):
+    """Somebody copies a large message in slowly, on a server that allows a login a minute."""
+    clock = LeapingClock()
+    async with stage.bridge(clock=clock) as bridge:
+        await bridge.sync()
+        path = put(bridge, "1.me", letter(1), letters="S")
+        put(bridge, "2.me", letter(2), letters="S")
+
+        def grow(command: bytes) -> None:
+            if b"STATUS INBOX" in command:  # asked when the octets have been read and before they are sent
+                with path.open("ab") as file:
+                    file.write(b"more\r\n")
+                os.utime(path, (NOON, NOON))
+
+        stage.line.before_command = grow
+        with pytest.raises(ConnectionLost):
+            await bridge.run_pass()
+        bridge.client = None
+        for _ in range(4):
+            await bridge.run_pass()
+            grow(b"STATUS INBOX")
+        assert stage.there() == [sha(letter(2))], "the line was kept, the other file went up"
+        clock.ahead += FIRST_REST_SECONDS
+        await bridge.run_pass()
+        assert len(stage.there()) == 1, "it has grown since the last look"
+        stage.line.before_command = None
+        clock.ahead += FIRST_REST_SECONDS
+        assert (await bridge.sync()).uploaded == 1
+        assert await bridge.digests() == stage.there()
+        await agree(bridge, stage)
+
+
+async def test_file_that_grows_while_it_is_read_is_not_sent(stage):
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+        path = put(bridge, "1.me", letter(1), letters="S")
+        put(bridge, "2.me", letter(2), letters="S")
+        contents_of = bridge.tree.contents_of
+
+        async def while_it_grows(*args):
+            found = await contents_of(*args)
+            with path.open("ab") as file:
+                file.write(b"more\r\n")
+            return found
+
+        bridge.tree.contents_of = while_it_grows
+        for _ in range(3):
+            await bridge.run_pass()
+        assert stage.there() == [sha(letter(2))]
+        assert not [intent.maildir_name for intent in await bridge.store.intents.pending(bridge.settings.id)]
