@@ -86,7 +86,7 @@ class ImapSync:
         self._holds = Holds(account=settings.id, store=store, breaker=self._breaker)
         self._backups = Backups(account=settings.id, store=store, tree=tree, log=log)
         self._recovery = LocalRecovery(account=settings.id, store=store, tree=tree, log=log)
-        self._open_uploads = UploadResolver(account=settings.id, store=store, tree=tree, log=log)
+        self._open_uploads = UploadResolver(account=settings.id, store=store, tree=tree, clock=clock, log=log)
         self._rematch = Rematch(account=settings.id, store=store, tree=tree, log=log)
         self._reviews = Reviews(
             backups=self._backups,
@@ -251,6 +251,14 @@ class ImapSync:
             tally=tally,
         )
         seen = traced.seen
+        overtaken = {name for name in uploads.postponed & seen.keys() if seen[name].facts.remote_appeared}
+        if (
+            overtaken
+        ):  # what has come may be an upload: nothing has been done yet, so that the pass can begin anew
+            self._open_uploads.look_again(overtaken)
+            self._owed = owed
+            await client.unselect()
+            return await self.run_pass(client, only=only, news=news)
         guarded = guard_plan(
             replace(
                 plan_account(

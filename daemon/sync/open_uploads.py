@@ -8,23 +8,25 @@ trace of is sent once more; after that it is uncertain, shown, and never repeate
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
+from daemon.model.clock import Clock
 from daemon.model.envelope import Content
 from daemon.model.errors import Blast, MailError, NotFound, StoreForeign
 from daemon.model.events import NewEvent
 from daemon.model.flags import DELETED
-from daemon.model.ids import AccountId, MailboxName, MaildirName, Uid
+from daemon.model.ids import AccountId, MailboxName, MaildirName, Uid, UidValidity
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.message import Message
 from daemon.model.operations import Intent, IntentKind
 from daemon.model.uidset import UidSet
 from daemon.model.views import RemoteEntry
 from daemon.net.imap.client import ImapClient
-from daemon.store.base import Arrival
+from daemon.net.imap.values import Selection
+from daemon.store.base import Arrival, Wanted
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.bodies import wire_digests
@@ -35,6 +37,7 @@ from daemon.sync.selecting import select_for_change
 from daemon.sync.uploads import arrival_of
 from daemon.wire import mime
 
+RESOLVE_SECONDS: Final = 3600.0  # how often an uncertain upload is looked for when nothing has come since
 MOST_ATTEMPTS: Final = (
     2  # went out whole, left no trace, was sent once more: a third time may double it (sync.md 19)
 )
@@ -46,24 +49,51 @@ class OpenUploads:
 
     `uncertain` names are never sent by themselves; `resend` ones are, and carry the number of times that they went out
     whole without a trace. In an `unresolved` mailbox nothing could be found out: what came since may be ours, so that
-    nothing may be downloaded there.
+    nothing may be downloaded there. In a `postponed` one nothing was asked, because nothing had come: should a message
+    appear there now, it may be ours, and is not downloaded before `look_again` has been called and all resolved.
     """
 
     uncertain: Mapping[MailboxName, frozenset[MaildirName]]
     resend: Mapping[tuple[MailboxName, MaildirName], int]
     unresolved: frozenset[MailboxName] = frozenset()
+    postponed: frozenset[MailboxName] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Resolved:
+    """Uploads of one mailbox that stayed uncertain at the last look for them, and where the next begins."""
+
+    uid_validity: UidValidity
+    uid_next: Uid | None
+    intents: frozenset[int]
+    at: float
 
 
 class UploadResolver:
     """Finds out what became of the open uploads of one account."""
 
     def __init__(
-        self, *, account: AccountId, store: Store, tree: MaildirTree, log: FilteringBoundLogger
+        self,
+        *,
+        account: AccountId,
+        store: Store,
+        tree: MaildirTree,
+        clock: Clock,
+        log: FilteringBoundLogger,
     ) -> None:
         self._account = account
         self._store = store
         self._tree = tree
+        self._clock = clock
         self._log = log
+        self._resolved: dict[MailboxName, _Resolved] = {}
+
+    def look_again(self, mailboxes: Iterable[MailboxName]) -> None:
+        """Messages have appeared in these: look for uncertain uploads among them in the next pass."""
+        for mailbox in mailboxes:
+            resolved = self._resolved.get(mailbox)
+            if resolved is not None:
+                self._resolved[mailbox] = replace(resolved, at=float("-inf"))
 
     async def resolve(
         self,
@@ -79,13 +109,20 @@ class UploadResolver:
         uncertain: dict[MailboxName, frozenset[MaildirName]] = {}
         resend: dict[tuple[MailboxName, MaildirName], int] = {}
         unresolved = set[MailboxName]()
+        postponed = set[MailboxName]()
+        for mailbox in self._resolved.keys() - pending.keys():
+            del self._resolved[mailbox]
         for mailbox, intents in pending.items():
             record = served.get(mailbox)
             if record is None:  # not listed now, or not looked at in this pass: nothing can be said
                 unresolved.add(mailbox)
                 continue
+            if self._may_wait(record, intents):
+                postponed.add(mailbox)
+                uncertain[mailbox] = frozenset(intent.maildir_name for intent in intents)
+                continue
             try:
-                absent = await self._resolve(client, record, intents, records)
+                absent, looked_to = await self._resolve(client, record, intents, records)
             except MailError as exc:
                 if exc.blast is Blast.ACCOUNT and not isinstance(exc, StoreForeign):
                     raise
@@ -96,6 +133,12 @@ class UploadResolver:
             await self._store.intents.close([intent.id for intent in again], remember=False)
             resend |= {(mailbox, intent.maildir_name): intent.attempts for intent in again}
             uncertain[mailbox] = frozenset(intent.maildir_name for intent in absent if intent not in again)
+            self._resolved[mailbox] = _Resolved(
+                uid_validity=looked_to.uid_validity,
+                uid_next=looked_to.uid_next,
+                intents=frozenset(intent.id for intent in absent if intent not in again),
+                at=self._clock.now(),
+            )
             self._log.info(
                 "uploads.resolved",
                 mailbox=mailbox,
@@ -103,7 +146,22 @@ class UploadResolver:
                 again=len(again),
                 uncertain=len(uncertain[mailbox]),
             )
-        return OpenUploads(uncertain=uncertain, resend=resend, unresolved=frozenset(unresolved))
+        return OpenUploads(
+            uncertain=uncertain,
+            resend=resend,
+            unresolved=frozenset(unresolved),
+            postponed=frozenset(postponed),
+        )
+
+    def _may_wait(self, record: MailboxRecord, intents: Sequence[Intent]) -> bool:
+        """Whether these were looked for not long ago, all of them in vain."""
+        resolved = self._resolved.get(record.name)
+        return (
+            resolved is not None
+            and resolved.uid_validity == record.uid_validity
+            and resolved.intents.issuperset(intent.id for intent in intents)
+            and self._clock.now() - resolved.at < RESOLVE_SECONDS
+        )
 
     async def _resolve(
         self,
@@ -111,20 +169,17 @@ class UploadResolver:
         record: MailboxRecord,
         intents: Sequence[Intent],
         records: Mapping[MailboxName, MailboxRecord],
-    ) -> list[Intent]:
-        """Adopt what is found; the uploads that a complete listing has no trace of are returned."""
+    ) -> tuple[list[Intent], Selection]:
+        """Adopt what is found; the uploads that a complete listing has no trace of are returned, and what was selected."""
         selection = await client.select(record.wire_name)
         void = [intent for intent in intents if intent.uid_validity != selection.uid_validity]
         # The reset matches files with messages by itself; these intents have nothing more to say.
         await self._store.intents.close([intent.id for intent in void], remember=False)
         intents = [intent for intent in intents if intent not in void]
         if not intents:
-            return []
-        scan = await client.fetch_entries(
-            first=min(intent.uid_next or Uid(1) for intent in intents), with_size=True
-        )
-        base = await self._store.base.load(self._account, record.name)
-        taken = {entry.uid for entry in base.entries if entry.uid is not None}
+            return [], selection
+        scan = await client.fetch_entries(first=self._first(record, intents), with_size=True)
+        taken = await self._taken(record, UidSet(entry.uid for entry in scan.entries))
         free = [entry for entry in scan.entries if entry.uid not in taken]
         files = await self._files(record, intents, records)
         contents = {number: facts.content for number, facts in files.items()}
@@ -150,7 +205,27 @@ class UploadResolver:
         await self._store.intents.close(settled)
         # The file is gone: a message found there comes down like any other.
         await self._store.intents.close(gone, remember=False)
-        return [intent for intent in intents if intent.id not in {*settled, *gone}]
+        return [intent for intent in intents if intent.id not in {*settled, *gone}], selection
+
+    def _first(self, record: MailboxRecord, intents: Sequence[Intent]) -> Uid:
+        """Where candidates begin: what was compared with these uploads once need not be again."""
+        resolved = self._resolved.get(record.name)
+        if (
+            resolved is not None
+            and resolved.uid_next is not None
+            and resolved.uid_validity == intents[0].uid_validity
+            and resolved.intents.issuperset(intent.id for intent in intents)
+        ):
+            return resolved.uid_next
+        return min(intent.uid_next or Uid(1) for intent in intents)
+
+    async def _taken(self, record: MailboxRecord, uids: UidSet) -> set[Uid]:
+        """Those of the UIDs that have a row."""
+        if not uids:
+            return set()
+        part = await self._store.base.load_part(self._account, record.name, Wanted(uids=uids))
+        base = part.view if part is not None else await self._store.base.load(self._account, record.name)
+        return {entry.uid for entry in base.entries if entry.uid is not None}
 
     async def _origins(self, record: MailboxRecord, intents: Sequence[Intent]) -> dict[int, Message]:
         """Where a moved message came from: the mailbox that still has its row."""

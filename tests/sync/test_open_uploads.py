@@ -4,8 +4,20 @@ import pytest
 
 from daemon.model.errors import ConnectionLost, StoreError
 from daemon.model.events import EventName
-from daemon.sync.open_uploads import MOST_ATTEMPTS
-from tests.sync.stage import NOON, agree, entries, events, letter, messages, put, sha, sync_through
+from daemon.sync.open_uploads import MOST_ATTEMPTS, RESOLVE_SECONDS
+from tests.sync.stage import (
+    NOON,
+    LeapingClock,
+    agree,
+    entries,
+    events,
+    letter,
+    messages,
+    open_stage,
+    put,
+    sha,
+    sync_through,
+)
 
 
 async def stopped_before_commit(stage, name="1.me", octets=None):
@@ -220,3 +232,54 @@ async def test_upload_whose_file_cannot_be_read_now_keeps_its_mailbox_waiting_an
         assert (result.downloaded, result.uploaded) == (1, 0)
         assert stage.there() == sorted([sha(letter(1)), sha(letter(6))])
         await agree(bridge, stage, "INBOX", "Work")
+
+
+async def uncertain_upload(bridge, stage):
+    """Said yes to, twice, and left no trace."""
+    stage.deliver(letter(1))
+    await bridge.sync()
+    stage.line.answer(rb"APPEND", b"")
+    put(bridge, "99.me", letter(99), letters="S")
+    for _ in range(4):
+        await bridge.run_pass()
+    (intent,) = await bridge.store.intents.pending(bridge.settings.id)
+    assert intent.attempts == MOST_ATTEMPTS
+
+
+async def commands_of(stage, bridge, **options):
+    sent = len(stage.line.commands)
+    await bridge.run_pass(**options)
+    return [command for command in stage.line.commands[sent:] if not command.startswith(b"NAMESPACE")]
+
+
+async def test_uncertain_upload_costs_later_passes_nothing_until_something_comes(tmp_path):
+    clock = LeapingClock()
+    async with open_stage(tmp_path, without=("UIDPLUS",)) as stage, stage.bridge(clock=clock) as bridge:
+        await uncertain_upload(bridge, stage)
+        assert not any(b"FETCH 2:" in one for one in await commands_of(stage, bridge, only={"INBOX"}))
+        clock.ahead += RESOLVE_SECONDS
+        assert any(b"FETCH 2:" in one for one in await commands_of(stage, bridge, only={"INBOX"}))
+        stage.deliver(letter(2))
+        assert (await bridge.sync()).downloaded == 1
+        sent = await commands_of(stage, bridge, only={"INBOX"})
+        clock.ahead += RESOLVE_SECONDS
+        assert not any(b"FETCH 3:" in one for one in sent)
+        sent = await commands_of(stage, bridge, only={"INBOX"})
+        assert any(b"FETCH 3:" in one for one in sent), "what was compared once is not compared again"
+        assert not any(b"FETCH 2:" in one for one in sent)
+        assert await bridge.store.intents.pending(bridge.settings.id)
+
+
+@pytest.mark.parametrize("options", [{}, {"only": {"INBOX"}}])
+async def test_uncertain_upload_that_shows_at_last_is_adopted_and_not_fetched(tmp_path, options):
+    """A server that files late what it has said yes to; other mail comes with it."""
+    async with open_stage(tmp_path, without=("UIDPLUS",)) as stage, stage.bridge() as bridge:
+        await uncertain_upload(bridge, stage)
+        (intent,) = await bridge.store.intents.pending(bridge.settings.id)
+        stage.box().deliver(letter(99), internal_date=intent.internal_date, flags=frozenset({"\\Seen"}))
+        stage.deliver(letter(2))
+        for _ in range(3):
+            await bridge.run_pass(**options)
+        assert not await bridge.store.intents.pending(bridge.settings.id)
+        assert await bridge.digests() == stage.there()
+        await agree(bridge, stage)
