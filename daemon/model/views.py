@@ -16,13 +16,15 @@ class BaseState(StrEnum):
     r"""How far both sides agree on a message.
 
     synced: here and there. failed: there, could not be fetched yet. marked: there with `\\Deleted`, absent here by
-    decision. unmatched: here, once on the server, now without a partner: kept, neither sent nor deleted.
+    decision. unmatched: here, once on the server, now without a partner: kept, neither sent nor deleted. aside: there,
+    and its file lies in a directory of the tree that is not kept in step: neither fetched again nor deleted.
     """
 
     SYNCED = "synced"
     FAILED = "failed"
     MARKED = "marked"
     UNMATCHED = "unmatched"
+    ASIDE = "aside"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

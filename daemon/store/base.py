@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from daemon.model.events import NewEvent
 from daemon.model.flags import FlagSet
@@ -17,7 +17,7 @@ from daemon.model.views import BaseState, BaseView
 from daemon.store import absent_uids
 from daemon.store.arrivals import Arrival, ArrivalWriter
 from daemon.store.base_reading import BaseCounts, BasePart, Wanted, count_entries, load_all, load_part
-from daemon.store.encoding import chunks, flags_to_text, id_to_bytes
+from daemon.store.encoding import chunks, flags_to_text, id_from_bytes, id_to_bytes
 from daemon.store.mailboxes import find_mailbox, require_mailbox
 from daemon.store.message_rows import remove_messages, set_flags
 from daemon.store.readers import Readers
@@ -180,6 +180,19 @@ class BaseRoom:
             )
 
         await self._writer.index(work)
+
+    async def aside(self, account: AccountId) -> frozenset[MessageId]:
+        """The account's messages whose files lie where nothing is kept in step. Reads every place: once a start."""
+
+        def query(connection: Connection) -> frozenset[MessageId]:
+            found = connection.execute(
+                select(PLACEMENT.c.message_id)
+                .select_from(PLACEMENT.join(MAILBOX, MAILBOX.c.id == PLACEMENT.c.mailbox_id))
+                .where(MAILBOX.c.account == account, PLACEMENT.c.state == BaseState.ASIDE.value)
+            ).scalars()
+            return frozenset(id_from_bytes(raw) for raw in found if raw is not None)
+
+        return await self._readers.index(query)
 
     async def clear_placements(self, account: AccountId, mailbox: MailboxName) -> None:
         """Forget every UID of the mailbox. Its messages stay, unmatched until they are bound again; rows without a

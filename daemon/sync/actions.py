@@ -4,6 +4,7 @@ Frozen values only. An action names everything its execution needs, so that it c
 without looking at the views again.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from daemon.model.flags import NO_FLAGS, FlagSet
@@ -35,7 +36,9 @@ class MailboxFacts:
     complete listing. `deleted_by_name` were asked for over the API; of those, `deleted_and_vanished` have no file here
     any more, so that they may have been moved first. `unburied` are removed here by a decision that asks nothing of the
     server. `undecided` were not listed and are not proved to be missing either: nothing is known of them in this pass.
-    `unread` are new files that may be messages which are missing somewhere, and cannot be read to tell.
+    `unread` are new files that may be messages which are missing somewhere, and cannot be read to tell. `set_aside` have
+    their file in a directory that is not kept in step, `returned` have it here again; `out_of_reach` are set aside, and
+    somebody asked for flags that no file can show.
     """
 
     mailbox: MailboxName
@@ -49,6 +52,9 @@ class MailboxFacts:
     unburied: tuple[BaseEntry, ...] = ()
     undecided: tuple[BaseEntry, ...] = ()
     unread: tuple[LocalEntry, ...] = ()
+    set_aside: tuple[BaseEntry, ...] = ()
+    returned: tuple[BaseEntry, ...] = ()
+    out_of_reach: tuple[BaseEntry, ...] = ()
     gone_on_both: tuple[BaseEntry, ...] = ()
     unmarked: tuple[RemoteEntry, ...] = ()
     flags: tuple[FlagDifference, ...] = ()
@@ -183,6 +189,44 @@ class AccountPlan:
     uploads: tuple[Upload, ...] = ()
     moves: tuple[MoveRemote, ...] = ()
     mailboxes: tuple[MailboxActions, ...] = field(default=())
+
+
+def actions_of(fact: MailboxFacts, moved_away: Collection[MaildirName]) -> MailboxActions:
+    """What the facts of one mailbox ask for; files that `moved_away` are the business of their moves."""
+    mailbox = fact.mailbox
+    return MailboxActions(
+        mailbox=mailbox,
+        forgets=tuple(Forget(mailbox=mailbox, base=entry) for entry in fact.gone_on_both),
+        burials=tuple(RemoveLocal(mailbox=mailbox, base=entry, is_inferred=False) for entry in fact.unburied),
+        deletions=tuple(
+            ExpungeRemote(mailbox=mailbox, base=entry, is_inferred=False)
+            for entry in (*fact.deleted_by_name, *fact.deleted_and_vanished)
+            if entry.maildir_name not in moved_away
+        ),
+        flags=tuple(ChangeFlags(mailbox=mailbox, difference=difference) for difference in fact.flags),
+        downloads=(
+            *(Download(mailbox=mailbox, entry=entry) for entry in fact.remote_appeared),
+            *(
+                Download(mailbox=mailbox, entry=entry, is_retry=True)
+                for entry in (*fact.retries, *fact.unmarked)
+            ),
+        ),
+        removals=(
+            *(
+                RemoveLocal(mailbox=mailbox, base=entry, is_inferred=False)
+                for entry in fact.remote_vanished_stated
+            ),
+            *(
+                RemoveLocal(mailbox=mailbox, base=entry, is_inferred=True)
+                for entry in fact.remote_vanished_inferred
+            ),
+        ),
+        expunges=tuple(
+            ExpungeRemote(mailbox=mailbox, base=entry, is_inferred=True)
+            for entry in fact.local_vanished
+            if entry.maildir_name not in moved_away
+        ),
+    )
 
 
 def message_of(entry: BaseEntry) -> MessageId:

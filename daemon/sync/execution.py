@@ -5,6 +5,7 @@ waits behind a long download; moves and uploads; then mailbox by mailbox flags,
 removals and downloads; deletions inferred from missing files last, after everything else is confirmed (sync.md 12).
 """
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -16,11 +17,11 @@ from daemon.model.ids import MailboxName, MaildirName, MessageId, Uid
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.settings import ImapSettings
 from daemon.model.uidset import UidSet
-from daemon.model.views import BaseEntry, LocalEntry, RemoteEntry
+from daemon.model.views import BaseEntry, BaseState, LocalEntry, RemoteEntry
 from daemon.net.imap.client import ImapClient
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
-from daemon.sync.actions import AccountPlan, Download, MailboxActions, uid_of
+from daemon.sync.actions import AccountPlan, Download, MailboxActions, message_of, uid_of
 from daemon.sync.deletions import Deletions
 from daemon.sync.downloads import Downloads, total_size
 from daemon.sync.flag_changes import FlagChanges
@@ -137,6 +138,7 @@ class Execution:
             record = self._records[actions.mailbox]
             complete.discard(record.name)
             with isolated(record, self._tally, self._log):
+                await self._set_states(record)
                 await self._deletions.forget(record, actions.forgets)
                 if actions.burials:
                     await self._deletions.remove(record, actions.burials)
@@ -200,6 +202,24 @@ class Execution:
             await self._deletions.drop_rows(record, actions.refetches)
         await self._download(client, seen, actions)
         return len(agreed) == len(actions.flags)
+
+    async def _set_states(self, record: MailboxRecord) -> None:
+        """Note whose file went out of sight, and whose is back."""
+        facts = self._seen[record.name].facts
+        await asyncio.gather(
+            *(
+                self._store.base.set_state(record.account, record.name, message_of(entry), state)
+                for entries, state in (
+                    (facts.set_aside, BaseState.ASIDE),
+                    (facts.returned, BaseState.SYNCED),
+                )
+                for entry in entries
+            )
+        )
+        for entry in facts.out_of_reach:
+            await self._wishes.failed(
+                entry.message_id, "file_elsewhere", "the file lies in a directory that is not kept in step"
+            )
 
     async def _settle_wishes(self, seen: Seen, agreed: Mapping[MessageId, FlagSet]) -> None:
         """Finish flag operations that base fulfils after this pass's flag changes."""

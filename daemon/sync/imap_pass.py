@@ -33,6 +33,7 @@ from daemon.sync.mailbox_changes import MailboxChanges
 from daemon.sync.mailbox_removal import Judged, MailboxRemoval
 from daemon.sync.mailboxes import KnownMailboxes, MailboxBook, MailboxPatterns
 from daemon.sync.open_uploads import UploadResolver
+from daemon.sync.out_of_sight import OutOfSight
 from daemon.sync.partial_look import PartialLook
 from daemon.sync.plan import plan_account
 from daemon.sync.recovery import LocalRecovery
@@ -148,6 +149,7 @@ class ImapSync:
             clock=clock,
             log=log,
         )
+        self._out_of_sight = OutOfSight(account=settings.id, store=store, tree=tree, book=self._book, log=log)
         self._owed: frozenset[MailboxName] = frozenset()
         self._is_prepared = False
 
@@ -240,6 +242,7 @@ class ImapSync:
         if found is None:
             work = await self._look.mailboxes_with_work(client, asked, known.remote, wishes, wanted)
             found = await look_at(work)
+        found, returned = await self._out_of_sight.find_returned(found, served, look_at, tally)
         traced = await self._tracing.trace(
             client,
             found,
@@ -250,7 +253,7 @@ class ImapSync:
             failed=frozenset(record.name for record in work if record.name not in found),
             tally=tally,
         )
-        seen = traced.seen
+        seen, returned = await self._out_of_sight.settle(traced.seen, returned)
         overtaken = {name for name in uploads.postponed & seen.keys() if seen[name].facts.remote_appeared}
         if (
             overtaken
@@ -264,7 +267,7 @@ class ImapSync:
                 plan_account(
                     (one.facts for one in seen.values()),
                     can_move=client.caps.has("UIDPLUS"),
-                    strays=traced.strays,
+                    strays={**traced.strays, **returned},
                 ),
                 relocations=traced.relocations,
             ),

@@ -107,6 +107,8 @@ def is_as_agreed(base: BaseView, listing: Listing) -> bool:
         if entry.maildir_name is None:
             continue
         here = listing.entries.get(entry.maildir_name)
+        if here is None and entry.state is BaseState.ASIDE:
+            continue
         if here is None or entry.state is not BaseState.SYNCED:
             return False
         if in_spelling_of(shown_flags(here, entry.flags, view), entry.flags) != entry.flags:

@@ -90,6 +90,11 @@ class MailboxBook:
         """The server's word about each kept mailbox at the last listing of this run; empty before the first."""
 
         self._trash: bytes | None = None
+        self._left_out: frozenset[MailboxName] = frozenset()
+
+    def is_left_out(self, name: MailboxName) -> bool:
+        """Whether a directory of this name is no mailbox that is kept in step, and becomes none by itself."""
+        return name in self._left_out or name.upper() == INBOX or not self.patterns.match(name)
 
     async def records(self) -> Mapping[MailboxName, MailboxRecord]:
         """All stored records, kept or not."""
@@ -150,6 +155,9 @@ class MailboxBook:
         if fresh:
             await self._store.mailboxes.save(*fresh, events=self._created(fresh) if stored else ())
         self._served = frozenset(records)
+        self._left_out = (
+            frozenset(mailbox.name for mailbox in listed if mailbox.is_selectable) - remote.keys()
+        )
         self.listed = remote
         self._trash = _trash_of(mailbox for mailbox in listed if mailbox.is_selectable)
         return KnownMailboxes(

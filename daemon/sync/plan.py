@@ -23,16 +23,11 @@ from daemon.model.ids import MailboxName, MaildirName, MessageId, Uid
 from daemon.model.views import BaseEntry, BaseState, BaseView, LocalEntry, LocalView, RemoteEntry, RemoteView
 from daemon.sync.actions import (
     AccountPlan,
-    ChangeFlags,
-    Download,
-    ExpungeRemote,
     FlagDifference,
-    Forget,
-    MailboxActions,
     MailboxFacts,
     MoveRemote,
-    RemoveLocal,
     Upload,
+    actions_of,
     file_of,
     uid_of,
 )
@@ -107,7 +102,7 @@ def plan_account(
     return AccountPlan(
         uploads=uploads,
         moves=moves,
-        mailboxes=tuple(_actions_of(fact, moved_from.get(fact.mailbox, set())) for fact in facts),
+        mailboxes=tuple(actions_of(fact, moved_from.get(fact.mailbox, set())) for fact in facts),
     )
 
 
@@ -124,6 +119,8 @@ class _Gathered:
         self.deleted_and_vanished: list[BaseEntry] = []
         self.unburied: list[BaseEntry] = []
         self.undecided: list[BaseEntry] = []
+        self.returned: list[BaseEntry] = []
+        self.out_of_reach: list[BaseEntry] = []
         self.gone_on_both: list[BaseEntry] = []
         self.unmarked: list[RemoteEntry] = []
         self.flags: list[FlagDifference] = []
@@ -141,6 +138,8 @@ class _Gathered:
             deleted_and_vanished=tuple(self.deleted_and_vanished),
             unburied=tuple(self.unburied),
             undecided=tuple(self.undecided),
+            returned=tuple(self.returned),
+            out_of_reach=tuple(self.out_of_reach),
             gone_on_both=tuple(self.gone_on_both),
             unmarked=tuple(self.unmarked),
             flags=tuple(self.flags),
@@ -170,6 +169,11 @@ def _judge(entry: BaseEntry, local: LocalView, remote: RemoteView, facts: _Gathe
     if entry.state is BaseState.FAILED:
         _judge_failed(entry, remote, facts, is_gone_there=is_gone_there, now=now)
         return
+    if entry.state is BaseState.ASIDE:
+        if entry.maildir_name not in local.entries:
+            _judge_aside(entry, local, facts, is_gone_there=is_gone_there)
+            return
+        facts.returned.append(entry)
     is_deleted_by_name = entry.message_id in local.deleted_by_name
     is_gone_here = entry.maildir_name in local.missing
     if is_gone_there:
@@ -224,6 +228,16 @@ def _judge_marked(entry: BaseEntry, remote: RemoteView, facts: _Gathered, *, is_
     seen = remote.changed.get(entry.uid) if entry.uid is not None else None
     if seen is not None and DELETED not in seen.flags:
         facts.unmarked.append(seen)
+
+
+def _judge_aside(entry: BaseEntry, local: LocalView, facts: _Gathered, *, is_gone_there: bool) -> None:
+    """Its file lies where nothing is kept in step: only what was asked for by name, or is done on the server, counts."""
+    if is_gone_there:
+        facts.gone_on_both.append(entry)
+    elif entry.message_id in local.deleted_by_name:
+        facts.deleted_and_vanished.append(entry)
+    elif entry.message_id in local.wished:
+        facts.out_of_reach.append(entry)
 
 
 def _judge_failed(
@@ -352,40 +366,3 @@ def _pair_moves(
             moved_to.add((target, entry.maildir_name))
             moves.append(MoveRemote(source=fact.mailbox, target=target, base=base, entry=entry))
     return moved_from, moved_to, tuple(moves)
-
-
-def _actions_of(fact: MailboxFacts, moved_away: set[MaildirName]) -> MailboxActions:
-    mailbox = fact.mailbox
-    return MailboxActions(
-        mailbox=mailbox,
-        forgets=tuple(Forget(mailbox=mailbox, base=entry) for entry in fact.gone_on_both),
-        burials=tuple(RemoveLocal(mailbox=mailbox, base=entry, is_inferred=False) for entry in fact.unburied),
-        deletions=tuple(
-            ExpungeRemote(mailbox=mailbox, base=entry, is_inferred=False)
-            for entry in (*fact.deleted_by_name, *fact.deleted_and_vanished)
-            if entry.maildir_name not in moved_away
-        ),
-        flags=tuple(ChangeFlags(mailbox=mailbox, difference=difference) for difference in fact.flags),
-        downloads=(
-            *(Download(mailbox=mailbox, entry=entry) for entry in fact.remote_appeared),
-            *(
-                Download(mailbox=mailbox, entry=entry, is_retry=True)
-                for entry in (*fact.retries, *fact.unmarked)
-            ),
-        ),
-        removals=(
-            *(
-                RemoveLocal(mailbox=mailbox, base=entry, is_inferred=False)
-                for entry in fact.remote_vanished_stated
-            ),
-            *(
-                RemoveLocal(mailbox=mailbox, base=entry, is_inferred=True)
-                for entry in fact.remote_vanished_inferred
-            ),
-        ),
-        expunges=tuple(
-            ExpungeRemote(mailbox=mailbox, base=entry, is_inferred=True)
-            for entry in fact.local_vanished
-            if entry.maildir_name not in moved_away
-        ),
-    )

@@ -4,7 +4,7 @@ import pytest
 
 from daemon.model.errors import NotFound
 from daemon.model.flags import FLAGGED, NO_FLAGS, SEEN, Flag
-from daemon.model.ids import INBOX, ModSeq, Uid, UidValidity
+from daemon.model.ids import INBOX, AccountId, ModSeq, Uid, UidValidity
 from daemon.model.views import BaseEntry, BaseState
 from daemon.store.base import FlagUpdate
 from tests.store.samples import (
@@ -220,3 +220,13 @@ async def test_unknown_mailbox_is_refused(store):
     with pytest.raises(NotFound) as refused:
         await store.base.confirm(WORK, INBOX, VALIDITY, [arrival(1)])
     assert refused.value.reason == "mailbox_unknown"
+
+
+async def test_messages_set_aside_are_told_for_their_account(store):
+    await fill(store, [1, 2])
+    assert await store.base.aside(WORK) == frozenset()
+    await store.base.set_state(WORK, INBOX, message_id(1), BaseState.ASIDE)
+    assert await store.base.aside(WORK) == {message_id(1)}
+    assert await store.base.aside(AccountId("other")) == frozenset()
+    await store.base.confirm(WORK, INBOX, VALIDITY, [arrival(1)])
+    assert await store.base.aside(WORK) == frozenset(), "confirmed anew it is here and there"

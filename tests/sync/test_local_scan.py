@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from dataclasses import replace
 
 import pytest
 import structlog
@@ -160,3 +161,16 @@ async def test_listing_is_as_agreed_only_with_just_the_files_and_flags_of_base(s
         assert is_as_agreed(base, await listing())
         put(bridge, "9.me", letter(9))
         assert not is_as_agreed(base, await listing())
+
+
+async def test_message_whose_file_lies_aside_is_neither_absent_nor_amiss(stage):
+    async with stage.bridge() as bridge:
+        scan, record = await scanner(bridge, stage)
+        base = await bridge.store.base.load(ACCOUNT, record.name)
+        aside = replace(base, entries=tuple(replace(entry, state=BaseState.ASIDE) for entry in base.entries))
+        assert not is_as_agreed(aside, (await scan.list([record]))[record.name]), "they are back"
+        for path in (await bridge.files()).values():
+            path.unlink()
+        listing = (await scan.list([record]))[record.name]
+        assert is_as_agreed(aside, listing)
+        assert not absent_names(aside, listing)

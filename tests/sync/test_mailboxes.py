@@ -113,3 +113,14 @@ async def test_mailbox_without_messages_and_without_selectability_costs_nothing(
     async with stage.bridge() as bridge:
         assert (await bridge.sync()).failed == 0
         assert await bridge.store.mailboxes.get(bridge.settings.id, "Empty") is None
+
+
+async def test_left_out_are_excluded_names_views_and_what_is_reserved(stage):
+    r"""A \Noselect parent is not: a directory made for it becomes a mailbox."""
+    stage.user.create("All Mail", special_use=SpecialUse.ALL)
+    stage.user.create("Lists/python")
+    async with stage.bridge(exclude=("Private",)) as bridge:
+        await bridge.sync()
+        book = bridge.engine._book
+        names = ("Private", "All Mail", "Inbox", "Lists", "Lists/python", "Fresh")
+        assert [name for name in names if book.is_left_out(name)] == ["Private", "All Mail", "Inbox"]

@@ -218,6 +218,31 @@ class TestMarked:
         assert len(plan_account([facts], can_move=True).mailboxes[0].burials) == 1
 
 
+class TestAside:
+    """A message whose file lies where nothing is kept in step."""
+
+    entry = base_entry(state=BaseState.ASIDE)
+
+    def test_message_set_aside_is_left_alone_on_both_sides(self):
+        assert is_quiet(facts_of(base(self.entry), local(), remote({1: {SEEN}})))
+        assert is_quiet(facts_of(base(self.entry), local(missing=frozenset({"a"})), remote({1: ()})))
+
+    def test_file_that_is_here_again_makes_it_like_any_other(self):
+        facts = facts_of(base(self.entry), local({"a": {SEEN}}), remote({1: ()}))
+        assert facts.returned == (self.entry,)
+        assert len(facts.flags) == 1
+
+    def test_message_gone_there_closes_the_row(self):
+        assert facts_of(base(self.entry), local(), remote(vanished=[1])).gone_on_both == (self.entry,)
+
+    def test_deletion_by_name_goes_on_and_flags_are_out_of_reach(self):
+        asked = local(deleted_by_name=frozenset({"m1"}))
+        facts = facts_of(base(self.entry), asked, remote({1: ()}))
+        assert len(plan_account([facts], can_move=True).mailboxes[0].deletions) == 1
+        facts = facts_of(base(self.entry), local(wished={"m1": ({SEEN}, set())}), remote({1: ()}))
+        assert facts.out_of_reach == (self.entry,)
+
+
 class TestFlags:
     @pytest.mark.parametrize(
         ("before", "here", "there", "after"),
