@@ -151,6 +151,7 @@ class ImapSync:
         )
         self._out_of_sight = OutOfSight(account=settings.id, store=store, tree=tree, book=self._book, log=log)
         self._owed: frozenset[MailboxName] = frozenset()
+        self._resend: Mapping[tuple[MailboxName, MaildirName], int] = {}
         self._is_prepared = False
 
     @property
@@ -213,6 +214,7 @@ class ImapSync:
         wishes = Wishes(self._store, await self._store.operations.pending(self._account))
         uploads = await self._open_uploads.resolve(client, known.records, known.all_records)
         served = {name: record for name, record in known.records.items() if name not in uploads.unresolved}
+        resend, self._resend = {**self._resend, **uploads.resend}, {}
         owed, self._owed = self._owed, frozenset()
         asked = served if only is None else {name: served[name] for name in {*only, *owed} if name in served}
         review = self._backups.review
@@ -255,13 +257,13 @@ class ImapSync:
         )
         seen, returned = await self._out_of_sight.settle(traced.seen, returned)
         overtaken = {name for name in uploads.postponed & seen.keys() if seen[name].facts.remote_appeared}
-        if (
-            overtaken
-        ):  # what has come may be an upload: nothing has been done yet, so that the pass can begin anew
+        if overtaken:
+            # What has come may be an upload. Nothing of the plan has been done yet: look once more, with it resolved.
             self._open_uploads.look_again(overtaken)
-            self._owed = owed
+            self._owed, self._resend = owed, resend
             await client.unselect()
-            return await self.run_pass(client, only=only, news=news)
+            again = await self.run_pass(client, only=only, news=news)
+            return replace(tally.result, failed=0).plus(again)
         guarded = guard_plan(
             replace(
                 plan_account(
@@ -298,7 +300,7 @@ class ImapSync:
             unrest=self._unrest,
             wishes=wishes,
             seen=seen,
-            resend=uploads.resend,
+            resend=resend,
             trash=known.trash,
         )
         try:
