@@ -4,6 +4,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from daemon.model.events import EventName
+from daemon.model.local_news import FileEvent, FileNews, LocalNews
 from daemon.model.operations import OperationKind, OperationState
 from daemon.model.views import BaseState
 from tests.sync.stage import agree, ask, entries, events, letter, messages, put
@@ -174,3 +175,21 @@ async def test_copy_out_of_sight_sets_nothing_aside(stage):
         put(bridge, name, octets, letters="S")
         await bridge.sync()
         assert await states(bridge) == [BaseState.SYNCED]
+
+
+@pytest.mark.parametrize("new_name", [None, "99.me"])
+@pytest.mark.parametrize("mailbox", ["INBOX", "Archive"])
+async def test_file_that_a_watch_sees_come_back_is_the_same_message(stage, mailbox, new_name):
+    stage.user.create("Archive")
+    async with stage.bridge(exclude=("Private",)) as bridge:
+        name, path = await hidden(bridge, stage)
+        back = new_name or name
+        target = bridge.tree.root / ("." if mailbox == "INBOX" else ".Archive") / "cur" / f"{back}:2,S"
+        path.rename(target)
+        news = LocalNews(files={mailbox: {back: FileNews(FileEvent.ARRIVED, f"cur/{target.name}")}})
+        for _ in range(3):
+            result = await bridge.run_pass(only={mailbox}, news=news)
+            assert (result.uploaded, result.downloaded, result.expunged_there) == (0, 0, 0)
+        assert len(stage.there()) + len(stage.there("Archive")) == COUNT
+        await bridge.sync()
+        await agree(bridge, stage, "INBOX", "Archive")
