@@ -50,6 +50,12 @@ from daemon.wire.imap.states import Kind
 from daemon.wire.imap.trace import Tracer, Write
 
 _COMMAND_BYTES: Final = 300  # room for everything in a command but its UID set
+_FALSE_CLAIMS: Final = {
+    "compress_broken": "COMPRESS=DEFLATE",
+    "qresync_malformed": "QRESYNC",
+    "esearch_malformed": "ESEARCH",
+}
+"""What a line that ended for this reason was promised and not given; the next does without (faults.md S9, S29)."""
 
 Answer = asyncio.Future[Tagged]
 FetchListener = Callable[[FetchData], bool]
@@ -145,10 +151,11 @@ class Session(Conversation[Tagged], SelectedView):
             self._tracer.received(bytes(data))
 
     def lose(self, error: MailError) -> None:
-        if error.reason == "compress_broken" or (
-            isinstance(error, RemoteProtocolError) and self.connection.is_compressed
-        ):
-            self.distrusted |= {"COMPRESS=DEFLATE"}
+        claim = _FALSE_CLAIMS.get(error.reason)
+        if claim is None and isinstance(error, RemoteProtocolError) and self.connection.is_compressed:
+            claim = "COMPRESS=DEFLATE"  # deflate has no checksum: garbage shows as lines that cannot be read
+        if claim is not None:
+            self.distrusted |= {claim}
         super().lose(error)
 
     def _take(self, events: Sequence[Event]) -> None:

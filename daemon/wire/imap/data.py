@@ -38,6 +38,7 @@ _LIST: Final = re.compile(
 _SEARCH_MOD_SEQ: Final = re.compile(rb"\(MODSEQ (\d{1,19})\)\s*\Z", re.IGNORECASE)
 _VANISHED: Final = re.compile(rb"(?:\((EARLIER)\)[ ]*)?([0-9:,]*)[ ]*\Z", re.IGNORECASE)
 _MALFORMED_QRESYNC: Final = "qresync_malformed"
+_MALFORMED_ESEARCH: Final = "esearch_malformed"
 
 
 def parse_list(frame: Frame, at: int, nesting_depth: int) -> ListData:
@@ -198,9 +199,9 @@ def parse_esearch(rest: bytes) -> EsearchData:
     for key, value in zip(items[::2], items[1::2], strict=False):
         label = values.word(key)
         if label == "ALL":
-            uids = values.parse_uid_set(value, reason="esearch_malformed")
+            uids = values.parse_uid_set(value, reason=_MALFORMED_ESEARCH)
         elif label in ("COUNT", "MIN", "MAX", "MODSEQ"):
-            numbers[label] = values.parse_number(value)
+            numbers[label] = values.parse_number(value, reason=_MALFORMED_ESEARCH)
     return EsearchData(
         tag=tag,
         is_uid=is_uid,

@@ -47,8 +47,8 @@ def word(raw: bytes) -> str:
     return raw.decode("ascii", "backslashreplace").upper()
 
 
-def parse_number(raw: bytes) -> int | None:
-    """A number; None when negative or beyond 63 bits; RemoteProtocolError when it is none at all."""
+def parse_number(raw: bytes, *, reason: str | None = None) -> int | None:
+    """A number; None when negative or beyond 63 bits; RemoteProtocolError with `reason` when it is none at all."""
     if raw.isdigit():
         number = int(raw) if len(raw) < 20 else MAX_NUMBER + 1
         return number if number <= MAX_NUMBER else None
@@ -58,7 +58,7 @@ def parse_number(raw: bytes) -> int | None:
         return int(size) if size <= MAX_NUMBER else None
     if _NEGATIVE.match(raw):
         return None
-    raise RemoteProtocolError(f"not a number: {raw[:40]!r}")
+    raise RemoteProtocolError(f"not a number: {raw[:40]!r}", reason=reason)
 
 
 def parse_nonzero(raw: bytes) -> int | None:

@@ -189,6 +189,40 @@ async def test_count_that_cannot_be_ends_the_session(play, line):
         await client.noop()
 
 
+@pytest.mark.parametrize(
+    ("line", "claim"),
+    [
+        (b"* VANISHED 1,,2", "QRESYNC"),
+        (b"* VANISHED (EARLIER) 4:x", "QRESYNC"),
+        (b"* VANISHED " + b"1," * 400 + b",2", "QRESYNC"),
+        (b'* ESEARCH (TAG "A1") UID ALL 1:x', "ESEARCH"),
+        (b'* ESEARCH (TAG "A1") UID COUNT many', "ESEARCH"),
+    ],
+)
+async def test_extension_whose_data_cannot_be_read_is_left_out_of_the_next_line(play, line, claim):
+    """S9, S29."""
+
+    async def script(part):
+        await part.answer(b"NOOP", line)
+        await part.stay()
+
+    client = await play(script, selected=True)
+    with pytest.raises(RemoteProtocolError):
+        await client.noop()
+    assert client.distrusted == {claim}
+
+
+async def test_other_unreadable_data_are_blamed_on_no_extension(play):
+    async def script(part):
+        await part.answer(b"NOOP", b"* SEARCH x")
+        await part.stay()
+
+    client = await play(script, selected=True)
+    with pytest.raises(RemoteProtocolError):
+        await client.noop()
+    assert not client.distrusted
+
+
 async def test_trace_of_a_session_reads_like_a_transcript(serve, endpoint_of):
     from daemon.model.clock import SystemClock
     from daemon.model.secret import Secret

@@ -1,10 +1,14 @@
-"""What an account keeps over its lines: a compression that proved broken is left out of the next one."""
+"""What an account keeps over its lines: what proved broken on one is left out of the next."""
 
 import asyncio
 import zlib
 from dataclasses import replace
 
+from daemon.demo.imap.server import ImapServer
+from daemon.demo.mailbox import User
+from daemon.model.ids import AccountId
 from daemon.model.states import AccountState as S
+from tests.sync.meddler import Meddler
 
 
 async def test_line_with_broken_compression_is_followed_by_one_without(
@@ -25,6 +29,39 @@ async def test_line_with_broken_compression_is_followed_by_one_without(
     await until(lambda: house.connects == 3)
     await house.reaches(S.IDLE)
     assert scripted.commands.count("COMPRESS") == 1
+
+
+async def test_line_with_unreadable_vanished_is_followed_by_one_without_qresync(
+    open_house, imap_account, quick_pace, until
+) -> None:
+    """S9: else each session ends the same way, and no mailbox of the account is ever in step again."""
+    user = User("me", "secret")
+    inbox, other = user.find("INBOX") or user.create("INBOX"), user.create("Z")
+    for number in range(3):
+        inbox.deliver(b"Subject: %d\r\n\r\nx\r\n" % number, internal_date=1_700_000_000 + number)
+    async with ImapServer([user]) as server, Meddler(server.port) as line:
+        line.replace(rb"VANISHED (\(EARLIER\) )?(\d+)", rb"VANISHED \1\2,,9")
+        house = await open_house(imap_account(line.port), pace=quick_pace)
+        counts = house.store.mailboxes.counts
+
+        async def are(inbox_count: int, other_count: int) -> None:
+            async with asyncio.timeout(10):
+                while True:
+                    found = await counts(AccountId("work"))
+                    totals = {name: one.total for name, one in found.items()}
+                    if (totals.get("INBOX"), totals.get("Z")) == (inbox_count, other_count):
+                        return
+                    await asyncio.sleep(0.01)
+
+        await are(3, 0)
+        inbox.expunge([1])
+        other.deliver(b"Subject: new\r\n\r\nx\r\n", internal_date=1_700_000_009)
+        await are(2, 1)
+        await house.reaches(S.IDLE)
+        assert [
+            entry["capability"] for entry in house.log.entries if entry["event"] == "capability.distrusted"
+        ] == ["QRESYNC"]
+        assert line.count(b"ENABLE QRESYNC") == 1
 
 
 async def test_main_line_lost_to_a_second_one_comes_back_without_it(
