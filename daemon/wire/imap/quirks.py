@@ -26,8 +26,6 @@ class Profile:
         max_in_flight: Commands in flight at the same time.
         identify_before_login: Send ID before login as well as after.
         recheck_capabilities: Ask CAPABILITY after login although the answer carried them.
-        enable_is_silent: ENABLE works though no ENABLED line follows.
-        vanished_from_all: Ask VANISHED with 1:4294967295, never up to the highest known UID.
         unavailable_notice: Sent in place of a message that cannot be read, with OK; never to be taken for the message.
         garbles_mailbox_id: STATUS answers MAILBOXID with octets that mean nothing and may break the line: never ask it.
     """
@@ -38,8 +36,6 @@ class Profile:
     max_in_flight: int = DEFAULT_IN_FLIGHT
     identify_before_login: bool = False
     recheck_capabilities: bool = False
-    enable_is_silent: bool = False
-    vanished_from_all: bool = False
     garbles_mailbox_id: bool = False
     unavailable_notice: bytes | None = None
 
@@ -59,8 +55,6 @@ class Quirk:
     max_in_flight: int = DEFAULT_IN_FLIGHT
     identify_before_login: bool = False
     recheck_capabilities: bool = False
-    enable_is_silent: bool = False
-    vanished_from_all: bool = False
     garbles_mailbox_id: bool = False
     unavailable_notice: bytes | None = None
 
@@ -70,12 +64,13 @@ _QRESYNC: Final = frozenset({"QRESYNC"})
 QUIRKS: Final[tuple[Quirk, ...]] = (
     Quirk(
         name="icloud",
-        source="Mailspring-Sync PR 91, Wino-Mail#43 (VANISHED), MailKit#1871 (ENABLE), nextcloud/mail PR 9454 (ESEARCH)",
+        # Not XAPPLEPUSHSERVICE: Fastmail, WildDuck and Dovecot with a plugin offer that too, and keep their word.
+        source="Mailspring-Sync PR 91, Wino-Mail#43 (VANISHED), nextcloud/mail PR 9454 (ESEARCH); greetings: MailKit#295, "
+        "nextcloud/mail#3401",
         host=r"(^|\.)(mail\.me\.com|icloud\.com)$",
-        capability=r"^xapplepushservice$",
+        greeting=r"\biscream|\.me\.com\b",
         disabled=frozenset({"QRESYNC", "ESEARCH"}),
         recheck_capabilities=True,
-        enable_is_silent=True,
     ),
     Quirk(
         name="yahoo",
@@ -94,11 +89,9 @@ QUIRKS: Final[tuple[Quirk, ...]] = (
     ),
     Quirk(
         name="cyrus",
-        source="cyrus-imapd#6071: VANISHED misses expunges above the highest live UID; cyrus-imapd#4944: freed memory as "
-        "MAILBOXID (Debian 12 has it)",
+        source="cyrus-imapd#4944: freed memory as MAILBOXID (Debian 12 has it)",
         greeting=r"cyrus imap",
         identity=r"cyrus",
-        vanished_from_all=True,
         garbles_mailbox_id=True,
     ),
     Quirk(
@@ -179,8 +172,6 @@ def profile(
         max_in_flight=min(row.max_in_flight for row in found),
         identify_before_login=any(row.identify_before_login for row in found),
         recheck_capabilities=any(row.recheck_capabilities for row in found),
-        enable_is_silent=any(row.enable_is_silent for row in found),
-        vanished_from_all=any(row.vanished_from_all for row in found),
         garbles_mailbox_id=any(row.garbles_mailbox_id for row in found),
         unavailable_notice=next((row.unavailable_notice for row in found if row.unavailable_notice), None),
     )

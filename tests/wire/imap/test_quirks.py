@@ -13,7 +13,10 @@ def test_unknown_server_has_no_quirks():
     ("known", "name"),
     [
         ({"host": "imap.mail.me.com"}, "icloud"),
-        ({"capabilities": Capabilities(["XAPPLEPUSHSERVICE"])}, "icloud"),
+        ({"host": "p61-imap.mail.me.com"}, "icloud"),
+        ({"greeting": "(2109B29-d3afe4d5aba6) pv33p00im-iscream021.me.com"}, "icloud"),
+        ({"greeting": "iSCREAM ready to rumble (15E201-d02dd996912b:24762) mr11p00im-iscream004"}, "icloud"),
+        ({"greeting": "(2538B104-b1489b0b0463) p00-iscream-7dfc5877dc-kmwkw"}, "icloud"),
         ({"host": "imap.mail.yahoo.com"}, "yahoo"),
         ({"host": "imap.aol.com"}, "yahoo"),
         ({"host": "imap.163.com"}, "netease"),
@@ -36,8 +39,20 @@ def test_server_is_known_by_what_it_shows(known, name):
 def test_icloud_is_not_believed_about_qresync():
     found = profile(host="imap.mail.me.com")
     assert {"QRESYNC", "ESEARCH"} <= found.disabled
-    assert found.enable_is_silent
     assert found.recheck_capabilities
+
+
+@pytest.mark.parametrize(
+    ("host", "greeting"),
+    [
+        ("imap.fastmail.com", "IMAP4 ready"),
+        ("mail.example.org", "Dovecot ready."),
+        ("mail.example.org", "WildDuck ready for requests from 192.0.2.1"),
+    ],
+)
+def test_other_server_with_pushes_to_apple_devices_is_believed(host, greeting):
+    offered = Capabilities(["IMAP4REV1", "XAPPLEPUSHSERVICE", "QRESYNC", "ESEARCH"])
+    assert not profile(host=host, greeting=greeting, capabilities=offered).disabled
 
 
 def test_yahoo_gets_short_lines():
@@ -60,7 +75,7 @@ def test_cyrus_is_not_asked_for_what_it_garbles():
 def test_two_rows_are_joined():
     found = profile(greeting="Cyrus IMAP Murder 2.4", capabilities=Capabilities(["MUPDATE=mupdate://x/"]))
     assert found.name == "cyrus, cyrus murder"
-    assert found.vanished_from_all
+    assert found.garbles_mailbox_id
     assert found.disabled == {"QRESYNC"}
 
 
