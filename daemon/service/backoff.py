@@ -20,11 +20,6 @@ class Backoff:
         self._random = random
         self._bound = first_seconds
 
-    @property
-    def bound_seconds(self) -> float:
-        """The longest the next wait can be."""
-        return self._bound
-
     def next_delay(self) -> float:
         """Seconds to wait now; the next wait may be twice as long."""
         delay = self._random() * self._bound

@@ -1,7 +1,5 @@
 """What is known of a connection at any time, without asking the server: a view, no I/O."""
 
-from collections.abc import Mapping
-
 from daemon.net.imap.session import Session
 from daemon.net.imap.values import Selection
 from daemon.net.standing import LineStanding
@@ -30,11 +28,6 @@ class ImapStanding(LineStanding[Session]):
     def _has_mod_seq(self) -> bool:
         selection = self._session.selection
         return selection is not None and selection.highest_mod_seq is not None
-
-    @property
-    def server_fields(self) -> Mapping[str, str]:
-        """What the server says it is (ID, RFC 2971); names in lower case, empty where it did not say."""
-        return self._session.server_fields
 
     @property
     def selection(self) -> Selection | None:

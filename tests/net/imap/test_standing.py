@@ -1,19 +1,6 @@
 """What a client knows without asking."""
 
 
-async def test_server_fields_are_what_it_said_of_itself(play):
-    async def script(part):
-        await part.answer(b"ID", b'* ID ("name" "Cyrus" "version" NIL)')
-        await part.stay()
-
-    from daemon.model.secret import Secret
-
-    client = await play(script, caps=b"IMAP4rev1 ID")
-    assert client.server_fields == {}
-    await client.authenticate("ada", Secret("x"))
-    assert client.server_fields == {"name": "Cyrus"}
-
-
 async def test_distrusted_capability_is_never_believed_again(play):
     async def script(part):
         await part.answer(b"NOOP", b"* CAPABILITY IMAP4rev1 IDLE NOTIFY")
