@@ -25,7 +25,7 @@ class RemoteMailbox:
 
     `wire_name` is the name exactly as the server wrote it (after unquoting); commands use it, so a name we cannot
     decode still works. Numbers are None where the server did not say. `old_wire_name` is the name it had before, told by
-    a server that renamed it (OLDNAME). `has_children` is None where LIST did not say.
+    a server that renamed it (OLDNAME). `unseen_count` is asked for where no mod-sequences tell of flags.
     """
 
     name: MailboxName
@@ -39,7 +39,7 @@ class RemoteMailbox:
     highest_mod_seq: ModSeq | None = None
     message_count: int | None = None
     mailbox_id: str | None = None
-    has_children: bool | None = None
+    unseen_count: int | None = None
     old_wire_name: bytes | None = None
 
 

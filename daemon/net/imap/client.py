@@ -252,6 +252,10 @@ class ImapClient(ImapStanding):
         """All UIDs of the selected mailbox."""
         return await scanning.list_uids(self._session)
 
+    async def unseen_uids(self) -> UidSet:
+        r"""UIDs without `\Seen` in the selected mailbox, as far as SEARCH tells: a hint, and no proof."""
+        return await scanning.unseen_uids(self._session)
+
     async def labels_of(self, uids: UidSet) -> Mapping[Uid, frozenset[bytes]]:
         """Gmail's labels of messages in the selected mailbox; needs X-GM-EXT-1. UIDs without an answer are left out."""
         return await labels.labels_of(self._session, uids)

@@ -173,7 +173,7 @@ def _mailbox(name: MailboxName, line: ListData, listed: _Listed) -> RemoteMailbo
         highest_mod_seq=numbers.highest_mod_seq if numbers else None,
         message_count=numbers.message_count if numbers else None,
         mailbox_id=numbers.mailbox_id if numbers else None,
-        has_children=_has_children(line),
+        unseen_count=numbers.unseen_count if numbers else None,
         old_wire_name=line.old_name,
     )
 
@@ -181,10 +181,3 @@ def _mailbox(name: MailboxName, line: ListData, listed: _Listed) -> RemoteMailbo
 def _is_selectable(line: ListData) -> bool:
     """Whether it can be used: a name with NUL, CR or LF, which a literal may hold, can be said in no command of ours."""
     return not line.attributes & _UNSELECTABLE and not _UNSAYABLE & set(line.wire_name)
-
-
-def _has_children(line: ListData) -> bool | None:
-    r"""What `\HasChildren` and `\HasNoChildren` say (RFC 3348, RFC 5258 §4)."""
-    if line.attributes & {"\\haschildren"}:
-        return True
-    return False if line.attributes & {"\\hasnochildren", "\\noinferiors"} else None

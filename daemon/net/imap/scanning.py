@@ -21,7 +21,7 @@ from daemon.net.imap.view import ViewListener
 from daemon.wire.imap import commands, refusals
 from daemon.wire.imap.commands import Command, FetchItem
 from daemon.wire.imap.events import Event
-from daemon.wire.imap.responses import EsearchData, Exists, Expunge, FetchData, Vanished
+from daemon.wire.imap.responses import EsearchData, Exists, Expunge, FetchData, SearchData, Vanished
 
 HEADERS_PER_COMMAND: Final = 250
 LIST_WINDOW: Final = 50_000
@@ -164,17 +164,26 @@ async def list_uids(session: Session) -> UidSet:
     return await _fetch_uids(session)
 
 
-async def _search_uids(session: Session) -> UidSet:
+async def unseen_uids(session: Session) -> UidSet:
+    r"""UIDs of messages without `\Seen`, as far as SEARCH tells; none where it is refused.
+
+    Good for finding out whose flags to ask for, and no proof of anything: searches are the least tended part of servers.
+    """
+    return await _search_uids(session, b"UNSEEN")
+
+
+async def _search_uids(session: Session, criterion: bytes = b"ALL") -> UidSet:
     found = GatheredUids()
 
     def take(event: Event) -> bool:
-        if isinstance(event, EsearchData) and event.uids is not None:
+        if isinstance(event, EsearchData | SearchData) and event.uids is not None:
             found.add(event.uids)
         return False
 
+    returning = ("ALL",) if session.caps.has("ESEARCH") else ()
     session.other_listeners.append(take)
     try:
-        tagged = await session.ask(commands.uid_search(returning=("ALL",)))
+        tagged = await session.ask(commands.uid_search((criterion,), returning=returning))
     finally:
         session.other_listeners.remove(take)
     return found.take() if tagged.is_ok else UidSet()

@@ -113,6 +113,8 @@ async def select(
             status="OK",
             reason="no_uid_validity",
         )
+    if session.selection.highest_mod_seq is None:
+        session.has_unnumbered = True
     return session.selection
 
 
@@ -129,6 +131,9 @@ async def _ask(
         session.note_leaving()
         session.heard.forget()
         session.selection = None
+        if not session.caps.has("CONDSTORE"):
+            # QUIRK Yahoo, whiteout imap-client#40: a HIGHESTMODSEQ of its own; STATUS and FETCH have none to hold against it
+            collected.numbers.pop("HIGHESTMODSEQ", None)
         if tagged.is_ok and "UIDVALIDITY" in collected.numbers:
             session.selection = _selection(
                 wire_name, collected, is_read_only=_is_read_only(tagged, read_only=read_only)

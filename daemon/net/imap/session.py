@@ -122,6 +122,11 @@ class Session(Conversation[Tagged], SelectedView):
         """Whether mailbox names are UTF-8 on this line, not modified UTF-7 (RFC 6855 §3, RFC 9051 §5.1)."""
         return self.has_rev2 or "UTF8=ACCEPT" in self.connection.enabled
 
+    @property
+    def lacks_mod_seqs(self) -> bool:
+        """Whether some mailbox is known to have no mod-sequences, all of them without CONDSTORE."""
+        return self.has_unnumbered or not self.caps.has("CONDSTORE")
+
     def distrust(self, names: Iterable[str]) -> None:
         """Believe these capabilities no longer, now and when they are said again."""
         self.distrusted |= {name.upper() for name in names}

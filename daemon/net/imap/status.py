@@ -16,8 +16,9 @@ from daemon.wire.imap.responses import StatusData
 
 
 def items(session: Session, *, with_size: bool = False) -> list[StatusItem]:
-    """What may be asked: only what the server offers (IONOS answers BAD to the rest) and can tell (Cyrus, MAILBOXID).
+    r"""What may be asked: only what the server offers (IONOS answers BAD to the rest) and can tell (Cyrus, MAILBOXID).
 
+    Where mod-sequences are not offered, or missing from a mailbox, UNSEEN tells at least of `\Seen`.
     `with_size` costs the server a look at every message, so it is for one mailbox at a time (STATUS=SIZE, RFC 8438).
     """
     caps = session.caps
@@ -26,8 +27,9 @@ def items(session: Session, *, with_size: bool = False) -> list[StatusItem]:
         found.append(StatusItem.HIGHEST_MOD_SEQ)
     if caps.has("OBJECTID") and not session.profile.garbles_mailbox_id:
         found.append(StatusItem.MAILBOX_ID)
-    if with_size:
+    if with_size or session.lacks_mod_seqs:
         found.append(StatusItem.UNSEEN)
+    if with_size:
         found += [StatusItem.SIZE] if caps.has("STATUS=SIZE") else []
         found += [StatusItem.DELETED] if session.has_rev2 else []
     return found

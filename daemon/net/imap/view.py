@@ -29,7 +29,10 @@ ViewListener = Callable[[Exists | Expunge | Vanished], bool]
 
 
 class SelectedView:
-    """What is known of the mailbox that is selected. `is_notifying`: NOTIFY SET was accepted and still holds."""
+    """What is known of the mailbox that is selected. `is_notifying`: NOTIFY SET was accepted and still holds.
+
+    `has_unnumbered`: a mailbox was selected that has no mod-sequences (NOMODSEQ, RFC 7162 §3.1.2.2).
+    """
 
     def __init__(self) -> None:
         self.heard = HeardNotes()
@@ -37,6 +40,7 @@ class SelectedView:
         self.view_listeners: list[ViewListener] = []
         self.is_notifying = False
         self.left: set[bytes] = set()
+        self.has_unnumbered = False
         self._as_selected: Selection | None = None
 
     @property

@@ -303,3 +303,21 @@ async def test_false_exists_counts_no_message_twice_over(play, monkeypatch):
     with pytest.raises(RemoteProtocolError) as caught:
         await client.fetch_entries(with_size=False)
     assert caught.value.reason == "flood"
+
+
+@pytest.mark.parametrize(
+    ("caps", "asked", "answer"),
+    [
+        (b"IMAP4rev1", b"UID SEARCH UNSEEN", b"* SEARCH 3 9"),
+        (b"IMAP4rev1 ESEARCH", b"UID SEARCH RETURN (ALL) UNSEEN", b'* ESEARCH (TAG "A2") UID ALL 3,9'),
+    ],
+)
+async def test_unseen_messages_are_searched(play, caps, asked, answer):
+    async def script(part):
+        await part.answer(asked, answer)
+        await part.answer(asked, with_=b"NO not here")
+        await part.stay()
+
+    client = await play(script, caps=caps, selected=True)
+    assert await client.unseen_uids() == UidSet([3, 9])
+    assert not await client.unseen_uids()

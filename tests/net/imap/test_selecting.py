@@ -50,6 +50,23 @@ async def test_read_only_is_seen(play, read_only, word, code):
     assert (await client.select(b"Box", read_only=read_only)).is_read_only
 
 
+async def test_mod_sequence_of_a_server_without_condstore_is_none(play):
+    """Yahoo has a HIGHESTMODSEQ of its own: no STATUS and no FETCH has one to hold against it."""
+
+    async def script(part):
+        await part.answer(
+            b"SELECT Box",
+            b"* 0 EXISTS",
+            b"* OK [UIDVALIDITY 7] x",
+            b"* OK [UIDNEXT 1] x",
+            b"* OK [HIGHESTMODSEQ 90] x",
+        )
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 XYMHIGHESTMODSEQ")
+    assert (await client.select(b"Box")).highest_mod_seq is None
+
+
 async def test_nomodseq_means_no_mod_sequence(play):
     async def script(part):
         await part.answer(

@@ -63,7 +63,7 @@ async def test_size_of_all_is_asked_only_when_wanted(play):
     """RFC 8438; DELETED: RFC 9051. It may cost the server a look at every message."""
 
     async def script(part):
-        await part.answer(b"STATUS Box (MESSAGES UIDNEXT UIDVALIDITY)")
+        await part.answer(b"STATUS Box (MESSAGES UIDNEXT UIDVALIDITY UNSEEN)\r\n")
         await part.answer(
             b"STATUS Box (MESSAGES UIDNEXT UIDVALIDITY UNSEEN SIZE DELETED)",
             b"* STATUS Box (SIZE 9000000000 UNSEEN 2 DELETED 1)",
@@ -74,6 +74,24 @@ async def test_size_of_all_is_asked_only_when_wanted(play):
     await client.status(b"Box")
     got = await client.status(b"Box", with_size=True)
     assert (got.size, got.unseen_count, got.deleted_count) == (9000000000, 2, 1)
+
+
+async def test_unseen_is_asked_where_a_mailbox_has_no_mod_sequences(play):
+    """It costs some servers a look at every message, and mod-sequences tell more."""
+    numbers = b"STATUS Box (MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ"
+
+    async def script(part):
+        await part.answer(numbers + b")")
+        await part.answer(
+            b"SELECT", b"* 0 EXISTS", b"* OK [UIDVALIDITY 7] x", b"* OK [UIDNEXT 1] x", b"* OK [NOMODSEQ] x"
+        )
+        await part.answer(numbers + b" UNSEEN)")
+        await part.stay()
+
+    client = await play(script, caps=b"IMAP4rev1 CONDSTORE")
+    await client.status(b"Box")
+    await client.select(b"Box")
+    await client.status(b"Box")
 
 
 async def test_dovecot_tells_the_size_of_all(log_in, mailbag):
