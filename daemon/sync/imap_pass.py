@@ -169,8 +169,9 @@ class ImapSync:
         await self._holds.approve(mailbox)
 
     def note_local_change(self) -> None:
-        """The tree may have changed: look at every directory in the next pass."""
+        """Somebody asks: look at every directory in the next pass, and at every mailbox without mod-sequences."""
         self._scan.forget()
+        self._look.comparisons.forget()
 
     async def recover(self) -> None:
         """Make the store whole after whatever ended the last run; no network.
@@ -314,6 +315,7 @@ class ImapSync:
             raise ConnectionLost("the line was given up during the pass")
         await self._holds.withdraw(remade)
         await self._backups.reviewed(complete & decided)
+        await self._look.comparisons.complete(complete & decided)
         if only is None:
             self._backups.tell(known.records.keys() - complete)
         await self._removal.finish(client, complete & decided)

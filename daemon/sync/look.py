@@ -11,23 +11,24 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from daemon.model.clock import Clock
-from daemon.model.errors import NotFound, StoreError, StoreForeign, UidValidityChanged
+from daemon.model.errors import NotFound, StoreError, StoreForeign
 from daemon.model.flags import LETTER_FLAGS, in_spelling_of
 from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId
 from daemon.model.mailbox import MailboxRecord, RemoteMailbox
-from daemon.model.views import BaseView, RemoteView
+from daemon.model.views import BaseView
 from daemon.net.imap.client import ImapClient
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.adoption import Adoption
 from daemon.sync.backups import Review
+from daemon.sync.comparisons import Comparisons
 from daemon.sync.guard import DIRECTORY_LOST, HeldDeletions, Side
 from daemon.sync.isolation import isolated
 from daemon.sync.local_scan import Listing, LocalScan, absent_names, is_as_agreed, view_of
-from daemon.sync.marks import differs, unmarked, went_back
+from daemon.sync.marks import differs
 from daemon.sync.missing import Proof, prove_missing
 from daemon.sync.plan import appeared_in, plan_mailbox
-from daemon.sync.remote_scan import scan_mailbox, stays_selected
+from daemon.sync.remote_look import RemoteLook
 from daemon.sync.reset import Rematch
 from daemon.sync.seen import Seen
 from daemon.sync.tally import Tally
@@ -56,6 +57,10 @@ class Look:
         self._scan = scan
         self._rematch = rematch
         self._adoption = Adoption(account=account, store=store)
+        self.comparisons = Comparisons(account=account, store=store, clock=clock)
+        self._remote = RemoteLook(
+            account=account, store=store, rematch=rematch, comparisons=self.comparisons, log=log
+        )
         self._clock = clock
         self._log = log
         self._retry_at: dict[MailboxName, float] = {}
@@ -64,6 +69,7 @@ class Look:
     def begin(self) -> None:
         """A pass begins: what an earlier one could not look at may be back."""
         self.lost_directories = {}
+        self.comparisons.begin()
 
     def is_retry_due(self, mailbox: MailboxName) -> bool:
         """Whether a message of this mailbox that could not be fetched is to be tried again now."""
@@ -80,6 +86,7 @@ class Look:
         """Mailboxes where anything may differ, and the `wanted` ones: where deletions are held, for one, their reason
         may have gone.
         """
+        await self.comparisons.choose(records, remote, has_condstore=client.has_condstore)
         wished = await self._wished(wishes.pending)
         unsettled = await self._unsettled(records)
         selected = client.selection.wire_name if client.selection is not None else None
@@ -90,7 +97,8 @@ class Look:
                 or name in wanted
                 or self.is_retry_due(name)
                 or name not in remote
-                or not client.has_condstore
+                or self.comparisons.is_whole(name)
+                or self.comparisons.is_unseen_other(name)
                 # Without UNSELECT it is still selected, and its STATUS tells what the session has seen.
                 or record.wire_name == selected
                 or differs(record, remote[name])
@@ -283,7 +291,7 @@ class Look:
         review: Review,
     ) -> Seen:
         is_under_review = record.name in review.mailboxes
-        record, base, remote = await self._scan_remote(client, record, base, is_under_review=is_under_review)
+        record, base, remote = await self._remote.see(client, record, base, is_under_review=is_under_review)
         if not record.is_first_pass_done or is_under_review:
             if record.uid_validity is None:
                 record = replace(record, uid_validity=remote.uid_validity)
@@ -312,33 +320,6 @@ class Look:
             adoptable=adoptable,
             is_under_review=is_under_review,
         )
-
-    async def _scan_remote(
-        self, client: ImapClient, record: MailboxRecord, base: BaseView, *, is_under_review: bool
-    ) -> tuple[MailboxRecord, BaseView, RemoteView]:
-        """The remote view, with record and base under its UIDVALIDITY; complete where marks cannot be trusted."""
-        is_fresh = not stays_selected(client, record)
-        try:
-            remote = await scan_mailbox(client, unmarked(record) if is_under_review else record, base)
-        except UidValidityChanged:
-            if client.selection is None:
-                raise
-            record = await self._rematch.void(
-                record, client.selection.uid_validity, reason="uidvalidity_changed"
-            )
-            base = await self._store.base.load(self._account, record.name)
-            return record, base, await scan_mailbox(client, record, base)
-        selection = client.selection
-        if not is_fresh or selection is None:
-            return record, base, remote
-        if went_back(record.uid_next, selection.uid_next):
-            # A UID may now belong to another message (faults.md S8): none of those known is believed any more.
-            record = await self._rematch.void(record, remote.uid_validity, reason="uid_next_went_back")
-            base = await self._store.base.load(self._account, record.name)
-            remote = await scan_mailbox(client, record, base)
-        elif went_back(record.highest_mod_seq, selection.highest_mod_seq) and not is_under_review:
-            remote = await scan_mailbox(client, unmarked(record), base)
-        return record, base, remote
 
     def _note_retries(self, base: BaseView) -> None:
         due = [entry.retry_at for entry in base.entries if entry.retry_at is not None]

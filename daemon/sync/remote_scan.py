@@ -1,8 +1,9 @@
 """The remote view of one mailbox, by the cheapest way the server offers.
 
 QRESYNC tells changes and expunges since the mark; CONDSTORE alone tells changes, expunges come from a listing of UIDs
-when the count does not add up; a server with neither is asked for all flags. Marks in the view are the values at the
-*start* of the scan, never the largest MODSEQ heard (sync.md 5). A changed UIDVALIDITY ends the scan here: nothing
+when the count does not add up. Where there are no mod-sequences, what is new is asked for, expunges are found by the count
+as well, and all flags are read only when a whole comparison is wanted (`sync.comparisons` says when). Marks in the view
+are the values at the *start* of the scan, never the largest MODSEQ heard (sync.md 5). A changed UIDVALIDITY ends the scan here: nothing
 downstream runs with UIDs of another validity (RFC 9051 §2.3.1.1).
 """
 
@@ -12,11 +13,12 @@ from enum import Enum
 from typing import Final
 
 from daemon.model.errors import UidValidityChanged
+from daemon.model.flags import SEEN
 from daemon.model.ids import ModSeq, Uid
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.uidset import UidSet
 from daemon.model.views import BaseState, BaseView, RemoteEntry, RemoteView
-from daemon.net.imap.client import ImapClient, QresyncSince, Selection
+from daemon.net.imap.client import Heard, ImapClient, QresyncSince, Selection
 
 MOST_REPEATED: Final = 100
 """Changes that the server tells again in each scan of a mailbox that stays selected, before it is selected anew for the
@@ -59,22 +61,41 @@ class _Age(Enum):
     NOW_WITH_NEWS = "now_with_news"
 
 
-async def scan_mailbox(client: ImapClient, record: MailboxRecord, base: BaseView) -> RemoteView:
-    """What the server has in this mailbox, as far as base needs to know; leaves the mailbox selected.
+async def scan_mailbox(
+    client: ImapClient,
+    record: MailboxRecord,
+    base: BaseView,
+    *,
+    is_whole: bool = False,
+    is_unseen_other: bool = False,
+) -> RemoteView:
+    r"""What the server has in this mailbox, as far as base needs to know; leaves the mailbox selected.
+
+    `is_whole`: compare every message, whatever marks and counts say. `is_unseen_other`: the server has another number of
+    messages without `\Seen` than base, so find out which.
 
     Raises:
         UidValidityChanged: The UIDs of base are void; `sync.reset` takes over.
         ServerRefused: The mailbox cannot be selected; code NONEXISTENT where it is gone.
     """
+    heard = _heard_of(client, record)
     selection, age = await _selected(client, record)
     if record.uid_validity is not None and selection.uid_validity != record.uid_validity:
         raise UidValidityChanged(
             f"UIDVALIDITY of {record.name} changed from {record.uid_validity} to {selection.uid_validity}"
         )
-    if not (has_marks(record) and client.has_condstore and selection.highest_mod_seq):
+    has_mod_seqs = client.has_condstore and bool(selection.highest_mod_seq)
+    if (
+        is_whole
+        or heard.has_unnamed_change
+        or has_mod_seqs != bool(record.highest_mod_seq)
+        or not has_counts(record)
+    ):
         return await _scan_all(client, record, base, selection)
+    if not has_mod_seqs:
+        return await _scan_news_alone(client, record, base, selection, heard, is_unseen_other=is_unseen_other)
     news = await _news(client, record, selection, age)
-    present = None if client.has_qresync else await _listing_if_needed(client, base, news.changed)
+    present = await _listing_if_needed(client, base, news.changed, news.vanished)
     stored = {entry.uid for entry in base.entries if entry.state is not BaseState.FAILED}
     await add_sizes(client, stored, news.changed)
     return news.view(client, record, present=present)
@@ -124,18 +145,26 @@ async def add_sizes(
 
 def has_marks(record: MailboxRecord) -> bool:
     """Whether a completed scan has left marks from which the server can say what changed."""
-    return (
-        record.is_first_pass_done
-        and record.uid_validity is not None
-        and record.uid_next is not None
-        and bool(record.highest_mod_seq)
-    )
+    return has_counts(record) and bool(record.highest_mod_seq)
+
+
+def has_counts(record: MailboxRecord) -> bool:
+    """Whether a completed scan has left marks from which it shows what is new."""
+    return record.is_first_pass_done and record.uid_validity is not None and record.uid_next is not None
 
 
 def _went_back(record: MailboxRecord, news: RemoteNews) -> bool:
     return (news.uid_next or 0) < (record.uid_next or 0) or (news.highest_mod_seq or 0) < (
         record.highest_mod_seq or 0
     )
+
+
+def _heard_of(client: ImapClient, record: MailboxRecord) -> Heard:
+    """What was said of this mailbox while it was selected, where nothing will say it again; SELECT forgets it."""
+    current = client.selection
+    if current is None or current.wire_name != record.wire_name:
+        return Heard()
+    return Heard() if client.has_condstore and has_marks(record) else client.drain_heard()
 
 
 async def _selected(client: ImapClient, record: MailboxRecord) -> tuple[Selection, _Age]:
@@ -164,7 +193,7 @@ async def _news(client: ImapClient, record: MailboxRecord, selection: Selection,
         # No SELECT, so no HIGHESTMODSEQ of this moment: the mark stays, the next scan looks at the same again.
         mark = record.highest_mod_seq
     if age is _Age.EARLIER or uid_next is None:
-        uid_next = _later(record.uid_next, max((entry.uid for entry in entries), default=None))
+        uid_next = _uid_next_after(record.uid_next, max((entry.uid for entry in entries), default=None))
     return RemoteNews(
         selection=selection,
         changed={entry.uid: entry for entry in entries},
@@ -174,7 +203,7 @@ async def _news(client: ImapClient, record: MailboxRecord, selection: Selection,
     )
 
 
-def _later(mark: Uid | None, newest: Uid | None) -> Uid | None:
+def _uid_next_after(mark: Uid | None, newest: Uid | None) -> Uid | None:
     if newest is None:
         return mark
     return Uid(max(mark or 0, newest + 1))
@@ -186,17 +215,59 @@ def _exists(client: ImapClient, selection: Selection) -> int:
 
 
 async def _listing_if_needed(
-    client: ImapClient, base: BaseView, changed: dict[Uid, RemoteEntry]
+    client: ImapClient, base: BaseView, changed: dict[Uid, RemoteEntry], vanished: UidSet
 ) -> UidSet | None:
-    """A complete listing, unless the count proves that nothing base knows is gone.
+    """A complete listing, unless the count proves that nothing base knows is gone but what was said to be.
 
-    CONDSTORE does not tell expunges (RFC 7162 §3.1): base and the new ones together must be all that exists.
+    CONDSTORE does not tell expunges (RFC 7162 §3.1), and QRESYNC may keep one back (faults.md S9): what is left of base and
+    the new ones together must be all that exists.
     """
     known = {entry.uid for entry in base.entries if entry.uid is not None}
-    expected = len(known) + sum(uid not in known for uid in changed)
+    expected = sum(uid not in vanished for uid in known.union(changed))
     if client.selection is not None and client.selection.exists == expected:
         return None
     return _if_complete(await client.list_uids(), client)
+
+
+async def _scan_news_alone(
+    client: ImapClient,
+    record: MailboxRecord,
+    base: BaseView,
+    selection: Selection,
+    heard: Heard,
+    *,
+    is_unseen_other: bool,
+) -> RemoteView:
+    """New messages, expunges by the count, and flags that were heard or that the number of unseen messages is about."""
+    scan = await client.fetch_entries(first=record.uid_next)
+    doubtful = UidSet(
+        entry.uid for entry in heard.changed
+    )  # asked again: we may have changed them ourselves since
+    if is_unseen_other:
+        doubtful |= _other_than(base, await client.unseen_uids())
+    again = await client.fetch_entries(doubtful, with_size=False)
+    changed = {entry.uid: entry for entry in (*again.entries, *scan.entries)}
+    present = await _listing_if_needed(client, base, changed, heard.vanished)
+    stored = {entry.uid for entry in base.entries if entry.state is not BaseState.FAILED}
+    await add_sizes(client, stored, changed)
+    newest = max((entry.uid for entry in scan.entries), default=None)
+    news = RemoteNews(
+        selection=selection,
+        changed=changed,
+        vanished=heard.vanished,
+        uid_next=_uid_next_after(max(record.uid_next or Uid(1), selection.uid_next or Uid(1)), newest),
+        highest_mod_seq=None,
+    )
+    return news.view(client, record, present=present)
+
+
+def _other_than(base: BaseView, unseen: UidSet) -> UidSet:
+    r"""Messages of base whose `\Seen` is not as the server's list of those without it has it."""
+    return UidSet(
+        entry.uid
+        for entry in base.entries
+        if entry.uid is not None and (entry.uid in unseen) == (SEEN in entry.flags)
+    )
 
 
 async def _scan_all(
@@ -212,8 +283,8 @@ async def _scan_all(
     return RemoteView(
         mailbox=record.name,
         uid_validity=selection.uid_validity,
-        uid_next=selection.uid_next or _later(None, max(changed, default=None)),
-        highest_mod_seq=selection.highest_mod_seq,
+        uid_next=selection.uid_next or _uid_next_after(None, max(changed, default=None)),
+        highest_mod_seq=selection.highest_mod_seq if client.has_condstore else None,
         message_count=_exists(client, selection),
         changed=changed,
         present=present,

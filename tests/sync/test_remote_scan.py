@@ -4,6 +4,7 @@ import pytest
 
 from daemon.model.errors import UidValidityChanged
 from daemon.model.flags import FLAGGED, SEEN
+from daemon.model.uidset import UidSet
 from daemon.sync.remote_scan import scan_mailbox
 from tests.support.bridge import ACCOUNT
 from tests.sync.stage import agree, letter, open_stage
@@ -23,11 +24,11 @@ async def any_stage(request, tmp_path):
         yield one
 
 
-async def scan(bridge):
+async def scan(bridge, **wishes):
     client = await bridge.connect()
     await client.unselect()
     record = await bridge.store.mailboxes.get(ACCOUNT, "INBOX")
-    return await scan_mailbox(client, record, await bridge.store.base.load(ACCOUNT, "INBOX"))
+    return await scan_mailbox(client, record, await bridge.store.base.load(ACCOUNT, "INBOX"), **wishes)
 
 
 def is_gone(view, uid):
@@ -43,7 +44,8 @@ async def test_arrivals_expunges_and_flags_are_seen(any_stage):
         stage.box().expunge([2])
         stage.box().set_flags(3, frozenset({FLAGGED}))
         stage.deliver(letter(9))
-        view = await scan(bridge)
+        has_mod_seqs = (await bridge.connect()).has_condstore
+        view = await scan(bridge, is_whole=not has_mod_seqs)  # no mark tells of a flag
         assert is_gone(view, 2)
         assert not is_gone(view, 1)
         assert view.changed[3].flags == {FLAGGED}
@@ -137,3 +139,92 @@ async def test_short_listing_proves_nothing(tmp_path):
         result = await bridge.sync()
         assert result.removed_here == 0
         assert len(await bridge.files()) == 3
+
+
+@pytest.mark.parametrize("without", [WAYS[2], WAYS[3]])
+async def test_without_mod_sequences_news_cost_no_look_at_what_is_known(tmp_path, without):
+    async with open_stage(tmp_path, without=without) as stage, stage.bridge() as bridge:
+        stage.deliver(*(letter(number) for number in range(5)))
+        await bridge.sync()
+        stage.box().set_flags(3, frozenset({FLAGGED}))
+        stage.deliver(letter(9), letter(10))
+        view = await scan(bridge)
+        assert set(view.changed) == {6, 7}
+        assert view.changed[6].size == len(letter(9))
+        assert view.present is None
+        assert (view.uid_next, view.message_count, view.highest_mod_seq) == (8, 7, None)
+        stage.box().expunge([2, 6])
+        view = await scan(bridge)
+        assert set(view.changed) == {7}
+        assert set(view.present) == {1, 3, 4, 5, 7}
+
+
+@pytest.mark.parametrize("without", [WAYS[2], WAYS[3]])
+async def test_other_number_of_unseen_messages_asks_for_the_flags_of_those_alone(tmp_path, without):
+    async with open_stage(tmp_path, without=without) as stage, stage.bridge() as bridge:
+        stage.deliver(*(letter(number) for number in range(5)))
+        stage.deliver(letter(6), letter(7), flags=[SEEN])
+        await bridge.sync()
+        stage.box().set_flags(3, frozenset({SEEN, FLAGGED}))
+        stage.box().set_flags(4, frozenset({SEEN}))
+        stage.box().set_flags(6, frozenset())
+        view = await scan(bridge, is_unseen_other=True)
+        assert {uid: entry.flags for uid, entry in view.changed.items()} == {
+            3: {SEEN, FLAGGED},
+            4: {SEEN},
+            6: frozenset(),
+        }
+
+
+async def test_refused_search_for_unseen_messages_asks_for_more_flags_and_not_for_fewer(tmp_path):
+    async with open_stage(tmp_path, without=WAYS[3]) as stage, stage.bridge() as bridge:
+        stage.deliver(letter(1), letter(2))
+        await bridge.sync()
+        stage.line.refuse(rb"UID SEARCH")
+        stage.box().set_flags(2, frozenset({SEEN}))
+        view = await scan(bridge, is_unseen_other=True)
+        assert view.changed[2].flags == {SEEN}
+
+
+@pytest.mark.parametrize("without", [("QRESYNC", "CONDSTORE"), WAYS[3]])
+async def test_flag_told_of_the_selected_mailbox_is_in_the_next_view(tmp_path, without):
+    """No mod-sequence tells of it again."""
+    async with open_stage(tmp_path, without=without) as stage, stage.bridge() as bridge:
+        stage.deliver(letter(1), letter(2))
+        await bridge.sync()
+        client = await bridge.connect()
+        await client.select(b"INBOX")
+        stage.box().set_flags(2, frozenset({FLAGGED}))
+        await client.noop()
+        assert (await bridge.run_pass(only={"INBOX"})).flags_changed == 1
+        await agree(bridge, stage)
+
+
+async def test_mark_that_the_server_does_not_offer_any_more_leads_to_a_whole_scan_without_one(stage):
+    async with stage.bridge() as bridge:
+        stage.deliver(letter(1))
+        await bridge.sync()
+        stage.box().set_flags(1, frozenset({FLAGGED}))
+        (await bridge.connect()).distrust("CONDSTORE", "QRESYNC")
+        view = await scan(bridge)
+        assert view.changed[1].flags == {FLAGGED}
+        assert view.highest_mod_seq is None
+
+
+async def test_flag_told_before_our_own_change_does_not_undo_it(tmp_path):
+    async with open_stage(tmp_path, without=WAYS[2]) as stage, stage.bridge() as bridge:
+        stage.deliver(letter(1))
+        await bridge.sync()
+        client = await bridge.connect()
+        await client.select(b"INBOX")
+        stage.box().set_flags(1, frozenset({FLAGGED}))
+        await client.noop()
+        stage.line.replace(rb"\* 1 FETCH \(UID 1 FLAGS \([^)]*\)\)\r\n", b"")
+        await client.store_flags(UidSet([1]), add=frozenset({SEEN}))
+        stage.line.replacements.clear()
+        view = await scan_mailbox(
+            client,
+            await bridge.store.mailboxes.get(ACCOUNT, "INBOX"),
+            await bridge.store.base.load(ACCOUNT, "INBOX"),
+        )
+        assert view.changed[1].flags == {FLAGGED, SEEN}
