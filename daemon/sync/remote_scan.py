@@ -240,9 +240,7 @@ async def _scan_news_alone(
 ) -> RemoteView:
     """New messages, expunges by the count, and flags that were heard or that the number of unseen messages is about."""
     scan = await client.fetch_entries(first=record.uid_next)
-    doubtful = UidSet(
-        entry.uid for entry in heard.changed
-    )  # asked again: we may have changed them ourselves since
+    doubtful = heard.flagged  # asked again: we may have changed them ourselves since
     if is_unseen_other:
         doubtful |= _other_than(base, await client.unseen_uids())
     again = await client.fetch_entries(doubtful, with_size=False)

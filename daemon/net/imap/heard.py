@@ -1,4 +1,4 @@
-"""What the server says unasked, until someone drains it: that there is something to look at, and which UIDs vanished.
+"""What the server says unasked, until someone drains it: which UIDs vanished or got other flags, or only that some did.
 
 RFC 9051 §5.2 and §7: EXISTS, EXPUNGE and FETCH may come with any answer; VANISHED: RFC 7162 §3.2.10. Of other mailboxes:
 `net.imap.pushes`. A scan asks for the rest, so that a flood costs no memory.
@@ -15,7 +15,7 @@ from daemon.net.imap.values import Heard
 from daemon.wire.imap.responses import FetchData
 
 MOST_PIECES: Final = 20_000
-"""Pieces of VANISHED kept one by one; beyond it the scan asks for all that vanished since its mark."""
+"""UIDs with other flags, and pieces of VANISHED, kept one by one; beyond it the scan asks for all of them."""
 
 
 _NEW: Final = object.__new__
@@ -28,8 +28,10 @@ class HeardNotes:
     """Collects for one selected mailbox, and for all by `pushes`. `has_news` is what wakes an IDLE."""
 
     __slots__ = (
+        "_flagged",
         "_has_comings_or_goings",
         "_has_own_news",
+        "_has_unnamed_change",
         "_is_closing",
         "_vanished",
         "_vanished_parts",
@@ -60,6 +62,8 @@ class HeardNotes:
         """Start anew, for another mailbox or after a drain; the line's closing and pushes of other mailboxes stay."""
         self._vanished: list[UidSet] = []
         self._vanished_parts = 0
+        self._flagged: set[Uid] = set()
+        self._has_unnamed_change = False
         self._has_comings_or_goings = False
         self._has_own_news = self._is_closing
 
@@ -81,8 +85,13 @@ class HeardNotes:
 
     def note_fetch(self, data: FetchData) -> None:
         """Flags told unasked; a FETCH without flags says nothing about changes."""
-        if data.flags is not None:
-            self._has_own_news = True
+        if data.flags is None:
+            return
+        self._has_own_news = True
+        if data.uid is not None and len(self._flagged) < MOST_PIECES:
+            self._flagged.add(data.uid)
+        else:
+            self._has_unnamed_change = True
 
     def note_closing(self) -> None:
         self._is_closing = self._has_own_news = True
@@ -98,7 +107,11 @@ class HeardNotes:
 
     def drain(self) -> Heard:
         """Everything heard so far; clears it."""
-        heard = Heard(vanished=UidSet.union(self._vanished))
+        heard = Heard(
+            vanished=UidSet.union(self._vanished),
+            flagged=UidSet(self._flagged),
+            has_unnamed_change=self._has_unnamed_change,
+        )
         self.forget()
         self._has_own_news = False
         return self.pushes.add_to(heard)

@@ -113,7 +113,10 @@ class CopyResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What the server said by itself since the last drain. `vanished`: of the selected mailbox.
+    """What the server said by itself since the last drain.
+
+    Of the selected mailbox: `vanished`, and `flagged`, whose flags were told. `has_unnamed_change`: flags were told of
+    messages that are not among them, so scan the flags.
 
     The rest comes by NOTIFY and is about all mailboxes. `mailboxes` has those whose numbers were told, by wire name:
     right after `notify` all that are watched, later the ones that changed. `has_listing_change`: mailboxes or
@@ -122,6 +125,8 @@ class Heard:
     """
 
     vanished: UidSet = field(default_factory=UidSet)
+    flagged: UidSet = field(default_factory=UidSet)
+    has_unnamed_change: bool = False
     mailboxes: Mapping[bytes, StatusResult] = field(default_factory=dict)
     has_listing_change: bool = False
     has_lost_track: bool = False

@@ -2,7 +2,7 @@
 
 from daemon.model.flags import SEEN
 from daemon.model.uidset import UidSet
-from daemon.net.imap.heard import HeardNotes, entry_of
+from daemon.net.imap.heard import MOST_PIECES, HeardNotes, entry_of
 from daemon.wire.imap.responses import FetchData
 
 
@@ -37,6 +37,20 @@ def test_messages_that_come_or_go_are_told_from_flags():
         assert (notes.has_own_news, notes.has_comings_or_goings) == (True, True)
         notes.forget()
         assert (notes.has_own_news, notes.has_comings_or_goings) == (False, False)
+
+
+def test_flags_are_told_of_by_uid_as_far_as_there_is_one_and_room_for_it():
+    notes = HeardNotes()
+    notes.note_fetch(FetchData(seq=1, uid=7, flags=frozenset({SEEN})))
+    heard = notes.drain()
+    assert (heard.flagged, heard.has_unnamed_change) == (UidSet([7]), False)
+    notes.note_fetch(FetchData(seq=1, flags=frozenset()))
+    assert notes.drain().has_unnamed_change
+    assert not notes.drain().has_unnamed_change
+    for uid in range(1, MOST_PIECES + 2):
+        notes.note_fetch(FetchData(seq=1, uid=uid, flags=frozenset()))
+    heard = notes.drain()
+    assert (len(heard.flagged), heard.has_unnamed_change) == (MOST_PIECES, True)
 
 
 def test_fetch_without_flags_is_no_news():
