@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from daemon.sync import filling
+
 ROOT = Path(__file__).parents[1]
 INDEX = ROOT / "docs" / "rfc-index.txt"
 PROOFS = {"Dovecot 2.3", "Cyrus", "Courier", "transcript", "scripted server", "vectors", "property"}
@@ -99,3 +101,48 @@ def test_index_says_how_far_where_and_by_what_proof(row):
 def test_every_extension_wanted_is_in_the_index(extension):
     named = {word for row in rows() for word in re.split(r"[ ,:()]+", f"{row[0]} {row[1]}")}
     assert extension in named
+
+
+# `sync.plan`, `service.control`, `net.imap.fetching` and `daemon/sync/plan.py`, as they stand in prose
+PACKAGES = sorted(path.parent.name for path in (ROOT / "daemon").glob("*/__init__.py"))
+NAMED = re.compile(
+    rf"`((?:daemon\.)?(?:{'|'.join(PACKAGES)})(?:\.(?!(?:toml|py)\b)[a-z0-9_]+)+|(?:daemon|api)(?:/[a-z0-9_]+)+(?:\.py)?)`"
+)
+DOCUMENTS = ["docs/architecture.md", "CONTRIBUTING.md"]
+
+
+def is_in_the_code(name: str) -> bool:
+    place = ROOT / name if "/" in name else ROOT / "daemon" / name.removeprefix("daemon.").replace(".", "/")
+    return place.exists() or place.with_suffix(".py").is_file()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_module_that_a_document_names_exists(document):
+    named = set(NAMED.findall((ROOT / document).read_text(encoding="utf-8")))
+    assert named
+    assert not {name for name in named if not is_in_the_code(name)}
+
+
+def test_a_module_that_is_not_there_is_noticed():
+    assert NAMED.findall("see `sync.plan`, `daemon/sync/plan.py` and `net.imap`") == [
+        "sync.plan",
+        "daemon/sync/plan.py",
+        "net.imap",
+    ]
+    assert is_in_the_code("sync.plan")
+    assert is_in_the_code("daemon/sync/plan.py")
+    assert is_in_the_code("net.imap")
+    assert not is_in_the_code("sync.plans")
+
+
+def test_every_target_of_make_for_people_is_told_to_contributors():
+    targets = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    told = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    untold = {target for target in targets if not re.search(rf"\bmake {target}\b", told)}
+    assert untold <= {"help", "format", "bench", "clean"}
+
+
+def test_the_size_of_a_batch_is_told_as_it_is():
+    told = f"{filling.BATCH_MESSAGES} messages or {filling.BATCH_BYTES // 2**20} MiB"
+    for document in ("docs/architecture.md", "docs/decisions/0002-batches.md"):
+        assert told in (ROOT / document).read_text(encoding="utf-8")
