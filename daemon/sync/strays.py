@@ -1,12 +1,13 @@
 """Files that are new in the tree and hold the very octets of a message whose own file is missing: moved, not copied.
 
 Programs give a file another unique name when they move it; then size and SHA-256 are the proof (sync.md 9). Only files of
-the size of a missing one are read. Equal octets are matched as multisets: which of them went where makes no difference.
+the size of a missing one are read. Equal octets are matched as multisets: which of them went where makes no difference, but one that has another name in its
+own mailbox has not moved.
 A file of such a size that cannot be read may be any of the messages that are found nowhere else: both are told.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
@@ -58,13 +59,7 @@ async def find_strays(
         unread += [
             (mailbox, entry.maildir_name, size) for entry, size in alike if entry.maildir_name not in read
         ]
-    found: dict[MessageId, Place] = {}
-    for message in messages:
-        places = by_digest.get(message.content.file_sha256)
-        if places:
-            place = next((one for one in places if one[1].maildir_name == message.maildir_name), places[0])
-            places.remove(place)
-            found[message.id] = place
+    found = _matched(messages, by_digest)
     unread_sizes = {size for _, _, size in unread}
     doubtful = {
         message.id: message.content.file_size
@@ -76,6 +71,28 @@ async def find_strays(
         unread=frozenset((mailbox, name) for mailbox, name, size in unread if size in doubtful.values()),
         doubtful=frozenset(doubtful),
     )
+
+
+def _matched(messages: Sequence[Message], by_digest: Mapping[bytes, list[Place]]) -> dict[MessageId, Place]:
+    """Each message with one of the files of its octets: of its own name, else in its own mailbox, else any.
+
+    A message takes only what no other has a better claim to: equal messages of two mailboxes that got other names where
+    they are have not changed places, and each keeps its own flags.
+    """
+    claims: tuple[Callable[[Message, Place], bool], ...] = (
+        lambda message, place: place[1].maildir_name == message.maildir_name,
+        lambda message, place: place[0] == message.mailbox,
+        lambda _message, _place: True,
+    )
+    found: dict[MessageId, Place] = {}
+    for has_claim in claims:
+        for message in messages:
+            places = by_digest.get(message.content.file_sha256, [])
+            place = next((one for one in places if has_claim(message, one)), None)
+            if place is not None and message.id not in found:
+                places.remove(place)
+                found[message.id] = place
+    return found
 
 
 async def _alike(

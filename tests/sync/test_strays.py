@@ -156,3 +156,24 @@ async def test_unreadable_file_under_a_new_name_leaves_what_it_may_be_alone_and_
         assert stage.there() == [sha(letter(9))]
         assert stage.there("Work") == sorted(sha(one) for one in (letter(1), longer))
         await agree(bridge, stage, "INBOX", "Work")
+
+
+async def test_equal_messages_of_two_mailboxes_under_other_names_stay_where_they_are(stage):
+    """Whichever is looked at first: else the one would be taken for the other, and flags would change places."""
+    name = MailboxName("Archive")
+    async with stage.bridge() as bridge:
+        stage.deliver(letter(1))
+        stage.deliver(letter(1), mailbox=name)
+        await bridge.sync()
+        for mailbox in (INBOX, name):
+            ((stem, path),) = (await bridge.files(mailbox)).items()
+            path.rename(path.with_name(path.name.replace(stem, "again")))
+        directories = {INBOX: ".", name: ".Archive"}
+        appeared = {
+            mailbox: list((await bridge.tree.scan(directory)).entries.values())
+            for mailbox, directory in directories.items()
+        }
+        known = sorted(await messages(bridge), key=lambda one: one.mailbox)
+        for order in (known, known[::-1]):
+            found = await find_strays(bridge.tree, directories, order, appeared)
+            assert {one.mailbox: found[one.id][0] for one in known} == {INBOX: INBOX, name: name}
