@@ -222,20 +222,42 @@ class BaseRoom:
         uids: Collection[Uid] = (),
         events: Sequence[NewEvent] = (),
     ) -> None:
-        """Remove messages by id, and whatever stands at the given UIDs of its present UIDVALIDITY; what is unknown counts as removed."""
+        """Remove messages by id, and whatever stands at the given UIDs of its present UIDVALIDITY; what is unknown counts as
+        removed. A message that has got its place in another mailbox meanwhile stays there, and nobody is told of its end.
+        """
 
         def work(tx: IndexTx) -> None:
             mailbox_id = find_mailbox(tx.connection, account, mailbox)
             ids = {id_to_bytes(message_id) for message_id in message_ids}
             if mailbox_id is not None and uids:
                 ids |= _clear_uids(tx, mailbox_id, uids)
-            removed = remove_messages(tx, sorted(ids))
+            elsewhere = _ids_elsewhere(tx, mailbox_id, ids)
+            removed = remove_messages(tx, sorted(ids - elsewhere))
             names = [row.maildir_name for row in removed if row.mailbox_id == mailbox_id]
             if names:
                 tx.later(lambda state: _forget_names(state, account, mailbox, names))
-            tx.add_events(events)
+            tx.add_events(
+                [
+                    event
+                    for event in events
+                    if event.message_id is None or id_to_bytes(event.message_id) not in elsewhere
+                ]
+            )
 
         await self._writer.index(work)
+
+
+def _ids_elsewhere(tx: IndexTx, mailbox_id: int | None, ids: Collection[bytes]) -> set[bytes]:
+    """Those of messages that are in another mailbox."""
+    found: set[bytes] = set()
+    if mailbox_id is None:
+        return found
+    for part in chunks(ids):
+        rows = tx.connection.execute(
+            select(MESSAGE.c.id).where(MESSAGE.c.id.in_(part), MESSAGE.c.mailbox_id != mailbox_id)
+        )
+        found.update(row[0] for row in rows)
+    return found
 
 
 _SET_BASE: Final = (

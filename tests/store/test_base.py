@@ -207,6 +207,14 @@ async def test_messages_are_removed_by_id_and_by_uid(store):
     assert store.counts_of(WORK).total == 7
 
 
+async def test_removal_from_one_mailbox_leaves_a_message_that_is_in_another_and_its_end_untold(store):
+    await fill(store, [1, 2])
+    await fill(store, [2], name=ARCHIVE)
+    await store.base.remove(WORK, INBOX, [message_id(1), message_id(2)])
+    assert await entries(store) == {}
+    assert list(await entries(store, ARCHIVE)) == [message_id(2)]
+
+
 async def test_removed_messages_are_forgotten_by_name_soon(store):
     await fill(store, [1, 2])
     intents = await store.intents.open([new_intent(1), new_intent(2)])

@@ -177,3 +177,27 @@ async def test_mailbox_under_review_stays_so_under_its_new_name(stage, mailbox):
         await backups.rename(mailbox, "Groups")
         assert ("Groups" in backups.review.mailboxes) == (mailbox == "Lists")
         assert (await backups._load()).mailboxes == backups.review.mailboxes
+
+
+async def test_message_that_was_moved_after_the_index_was_kept_is_neither_lost_nor_doubled(stage):
+    """Its old row goes, the new one stays: what neither side has in one mailbox may have got its place in another."""
+    stage.deliver(letter(1))
+    stage.deliver(letter(2), mailbox="Archive")
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+    keep(stage, "backup", *INDEX)
+    async with stage.bridge() as bridge:
+        ((name, path),) = (await bridge.files()).items()
+        path.rename(bridge.tree.root / ".Archive" / "cur" / f"{name}:2,")
+        await bridge.sync()
+        moved = {one.content.envelope.subject: one.id for one in await messages(bridge)}
+    put_back(stage, "backup", *INDEX)
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+        result = await bridge.sync()
+        assert (result.downloaded, result.uploaded) == (0, 0)
+        assert stage.there("Archive") == sorted([sha(letter(1)), sha(letter(2))])
+        await agree(bridge, stage, "INBOX", "Archive")
+        assert {one.content.envelope.subject: one.id for one in await messages(bridge)} == moved
+        told = [one for one in await events(bridge) if one.name is EventName.MESSAGE_DELETED]
+        assert not told
