@@ -8,7 +8,9 @@ from daemon.model.flags import Flag
 from daemon.model.ids import MailboxName, MaildirName
 from daemon.model.operations import OperationKind
 from daemon.model.settings import DeleteRule
-from tests.histories.model import LETTERS, Box, Placed, Side
+from daemon.service.wakes import WakeReason
+from daemon.sync import guard
+from tests.histories.nouns import LETTERS, STOWAGE, Box, Placed, Side
 from tests.histories.story import Story, pick
 from tests.support.bridge import ACCOUNT
 from tests.sync.stage import ask
@@ -98,6 +100,76 @@ def copy(story: Story, at: int, to: int) -> str | None:
     return f"copy {one} to {target}"
 
 
+def stow(story: Story, at: int) -> str | None:
+    """A file moved into a directory that is no mailbox: its message is not here, and not missing either."""
+    free = [
+        one
+        for one in story.model.takeable(Side.HERE)
+        if one.uid is not None
+        and not (one.has_keyword or one.is_wished or one.is_new)
+        and story.model.is_alone(one)
+    ]
+    one = pick(free, at)
+    if one is None:
+        return None
+    story.here.move(one.box.directory, one.stem, story.directory_of(STOWAGE), one.stem)
+    story.model.keep_alone(one)
+    story.model.stir(one.box)
+    one.owner, one.is_stowed = Side.HERE, True
+    return f"stow {one} away"
+
+
+def fetch_back(story: Story, at: int) -> str | None:
+    """The same file back in its mailbox."""
+    free = [one for one in story.model.stowed() if one.box in story.model.usable(Side.HERE)]
+    one = pick(free, at)
+    if one is None:
+        return None
+    story.here.move(story.directory_of(STOWAGE), one.stem, one.box.directory, one.stem)
+    story.model.stir(one.box)
+    one.owner, one.is_stowed = Side.HERE, False
+    return f"fetch {one} back"
+
+
+def empty(story: Story, at: int) -> str | None:
+    """All files of a mailbox deleted: where another was emptied a short while ago, that is held."""
+    deletable = [one for one in story.model.takeable(Side.HERE) if _may_be_deleted(story, one)]
+    box = pick(
+        [box for box in story.model.usable(Side.HERE) if _is_all(story, story.model.here(box), deletable)], at
+    )
+    if box is None:
+        return None
+    for one in story.model.here(box):
+        story.here.remove(one.box.directory, one.stem)
+        story.model.deleted_here(one)
+    return f"empty {box}"
+
+
+def _is_all(story: Story, those: list[Placed], allowed: list[Placed]) -> bool:
+    return bool(those) and all(one in allowed and not story.model.copies(one) for one in those)
+
+
+def put_back(story: Story, at: int) -> str | None:
+    """A file that was deleted, whose deletion is held, is back: that is the other way to decide."""
+    held = {hold.mailbox for hold in story.bridge.engine.held.values() if hold.side is guard.Side.THERE}
+    free = [
+        one
+        for one in story.model.ghosts
+        if one.box.name in held
+        and one.box in story.model.usable(Side.HERE)
+        and not (one.has_keyword or one.flagged or one.is_wished or one.is_new or one.box.is_reset)
+        and story.model.rule is DeleteRule.EXPUNGE
+        and one.uid in story.there.contents(one.box.name)
+        and one.stem not in story.here.files(one.box.directory)
+    ]
+    one = pick(free, at)
+    if one is None or one.stem is None:
+        return None
+    story.here.put(one.box.directory, one.stem, one.octets, one.flags, one.date)
+    story.model.restored(one)
+    return f"put back {one}"
+
+
 def rename(story: Story, at: int) -> str | None:
     """Another unique name in the same mailbox: the same message all the same."""
     free = [
@@ -128,6 +200,7 @@ async def wish_flag(story: Story, at: int, flag: Flag) -> str | None:
     one.is_wished = True
     change = {"add": {flag}} if value else {"remove": {flag}}
     await ask(story.bridge, message.id, OperationKind.FLAGS, **change)
+    story.ear.wake(message.mailbox, WakeReason.OPERATION)
     return f"wish {one}: {flag} {value}"
 
 
@@ -143,6 +216,7 @@ async def wish_deletion(story: Story, at: int) -> str | None:
     if one is None or message is None:
         return None
     await ask(story.bridge, message.id)
+    story.ear.wake(message.mailbox, WakeReason.OPERATION)
     story.model.deleted_here(one)
     return f"wish {one} away"
 

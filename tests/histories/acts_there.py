@@ -4,7 +4,7 @@
 """
 
 from daemon.model.flags import DELETED, Flag
-from tests.histories.model import INBOX, Box, Placed, Side
+from tests.histories.nouns import INBOX, Box, Placed, Side
 from tests.histories.powers import POWERS, Power
 from tests.histories.story import Story, pick
 
@@ -38,6 +38,7 @@ def flag_ghost(story: Story, at: int, flag: Flag) -> str | None:
     if one is None or one.uid is None:
         return None
     story.there.set_flag(one.box.name, one.uid, flag, value=True)
+    one.flagged.add(Side.THERE)
     return f"flag what was deleted, {one}: {flag}"
 
 
@@ -54,6 +55,29 @@ def expunge(story: Story, at: int) -> str | None:
     story.there.expunge(one.box.name, one.uid)
     story.model.removed(one, Side.THERE)
     return f"expunge {one}"
+
+
+def empty(story: Story, at: int) -> str | None:
+    """All messages of a mailbox expunged: where another was emptied a short while ago, that is held."""
+    free = [
+        one
+        for one in story.model.takeable(Side.THERE)
+        if Side.HERE not in one.flagged and not story.model.may_seem_moved(one, Side.THERE)
+    ]
+    boxes = [box for box in story.model.usable(Side.THERE) if _is_all(story.model.there(box), free)]
+    box = pick(boxes, at)
+    if box is None:
+        return None
+    for one in story.model.there(box):
+        if one.uid is not None:
+            story.there.expunge(one.box.name, one.uid)
+            story.model.removed(one, Side.THERE)
+    return f"empty {box}"
+
+
+def _is_all(those: list[Placed], allowed: list[Placed]) -> bool:
+    octets = {one.octets for one in those}
+    return bool(those) and len(octets) == len(those) and all(one in allowed for one in those)
 
 
 def unmark(story: Story, at: int) -> str | None:

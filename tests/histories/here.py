@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from daemon.model.flags import Flag
-from tests.histories.model import LETTERS
+from tests.histories.nouns import LETTERS
 
 _PARTS = ("cur", "new")
 

@@ -25,7 +25,8 @@ from hypothesis.stateful import (
 
 from daemon.model.settings import DeleteRule
 from tests.histories import acts_here, acts_there
-from tests.histories.model import FLAGS, LETTERS
+from tests.histories.backup import Part
+from tests.histories.nouns import FLAGS, LETTERS
 from tests.histories.powers import POWERS, Power
 from tests.histories.story import Story, pick
 from tests.histories.worlds import World
@@ -36,6 +37,7 @@ FLAG = st.sampled_from(FLAGS)
 NEW_FLAGS = st.frozensets(st.sampled_from(list(LETTERS)), max_size=2)
 LIKE = st.none() | st.integers(0, 15)
 WHEN = st.none() | st.none() | st.integers(0, 12)  # None: before the next pass; else in the middle of it
+MOSTLY = st.sampled_from([True, True, False])
 COMMANDS = st.integers(0, 30)
 
 
@@ -112,6 +114,22 @@ class Histories(RuleBasedStateMachine):
     def copy_here(self, at, to, when) -> None:
         self.act(when, acts_here.copy, at, to)
 
+    @rule(at=AT, when=WHEN)
+    def empty_here(self, at, when) -> None:
+        self.act(when, acts_here.empty, at)
+
+    @rule(at=AT, when=WHEN)
+    def put_back_here(self, at, when) -> None:
+        self.act(when, acts_here.put_back, at)
+
+    @rule(at=AT, when=WHEN)
+    def stow_here(self, at, when) -> None:
+        self.act(when, acts_here.stow, at)
+
+    @rule(at=AT, when=WHEN)
+    def fetch_back_here(self, at, when) -> None:
+        self.act(when, acts_here.fetch_back, at)
+
     @needs(Power.FILE_RENAMED_IN_PLACE)
     @rule(at=AT, when=WHEN)
     def rename_here(self, at, when) -> None:
@@ -159,6 +177,10 @@ class Histories(RuleBasedStateMachine):
         self.act(when, acts_there.expunge, at)
 
     @rule(at=AT, when=WHEN)
+    def empty_there(self, at, when) -> None:
+        self.act(when, acts_there.empty, at)
+
+    @rule(at=AT, when=WHEN)
     def unmark_there(self, at, when) -> None:
         self.act(when, acts_there.unmark, at)
 
@@ -199,6 +221,34 @@ class Histories(RuleBasedStateMachine):
     def pass_over_all(self) -> None:
         self.run(self._story().one_pass(None))
 
+    @rule(is_heard=st.booleans(), is_settled=MOSTLY, there=st.integers(0, 255), is_decided=MOSTLY)
+    def pass_as_told(self, is_heard, is_settled, there, is_decided) -> None:
+        story = self._story()
+        if is_heard:
+            story.ear.listen(is_settled=is_settled)
+        self.run(story.pass_as_told(there, is_decided=is_decided))
+
+    @rule(is_settled=MOSTLY)
+    def listen(self, is_settled) -> None:
+        self._story().ear.listen(is_settled=is_settled)
+
+    @rule(is_settled=st.booleans(), there=st.integers(0, 255))
+    def listen_and_pass(self, is_settled, there) -> None:
+        self._story().ear.listen(is_settled=is_settled)
+        self.run(self._story().pass_as_told(there, is_decided=True))
+
+    @rule()
+    def repeat_news(self) -> None:
+        self._story().ear.repeat()
+
+    @rule(is_known=st.booleans())
+    def lose_news(self, is_known) -> None:
+        self._story().ear.lose(is_known=is_known)
+
+    @rule(at=AT)
+    def approve(self, at) -> None:
+        self.run(self._story().approve(at))
+
     @rule(commands=COMMANDS, is_done=st.booleans())
     def cut_the_line(self, commands, is_done) -> None:
         self._story().meddle(commands, is_done=is_done)
@@ -209,11 +259,15 @@ class Histories(RuleBasedStateMachine):
 
     @rule()
     def disconnect(self) -> None:
-        self.run(self._story().bridge.disconnect())
+        self.run(self._story().disconnect())
 
     @rule()
     def restart(self) -> None:
         self.run(self._story().restart())
+
+    @rule(part=st.sampled_from(Part))
+    def put_back_backup(self, part) -> None:
+        self.run(self._story().put_back_backup(part))
 
     @rule()
     def meet(self) -> None:

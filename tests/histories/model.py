@@ -5,70 +5,12 @@ its owner, so that there is one right end; flags are changed by both, each flag 
 when the round began. What no program could tell apart is left out, and stands below as a question with its reason.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from enum import StrEnum
 
-from daemon.model.flags import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN, Flag
+from daemon.model.flags import DELETED, Flag
 from daemon.model.settings import DeleteRule
-
-NOON = 1_700_000_000
-LETTERS = {ANSWERED: "R", DRAFT: "D", FLAGGED: "F", SEEN: "S"}
-KEYWORDS = (Flag("project"), Flag("urgent"))
-FLAGS = (*LETTERS, *KEYWORDS)
-INBOX, TRASH = "INBOX", "Trash"
-
-
-class Side(StrEnum):
-    """Who changes something: programs in the tree, or other clients of the server."""
-
-    HERE = "here"
-    THERE = "there"
-
-
-@dataclass(eq=False)
-class Box:
-    """One mailbox. `name` is the server's, `directory` the tree's (None: not here yet); each follows its own side."""
-
-    name: str
-    directory: str | None = None
-    was: str | None = None  # its name when the round began
-    owner: Side | None = None  # who made or renamed it in this round; the other side leaves it alone
-    is_new: bool = True
-    is_reset: bool = False  # its UIDs were made void in this round
-    is_stirred: bool = False  # a message was moved, copied or deleted from or to it in this round
-    was_emptied: bool = False  # nothing was left of what it had when the round began
-
-    def __str__(self) -> str:
-        return self.name
-
-
-@dataclass(eq=False)
-class Placed:
-    """One message in one mailbox. `uid` and `stem` are where it can be found there and here, as far as is known."""
-
-    octets: bytes = field(repr=False)
-    box: Box
-    date: int
-    flags: set[Flag]
-    number: int
-    uid: int | None = None
-    stem: str | None = None
-    owner: Side | None = None
-    home: Box | None = None  # where it was when the round began
-    before: frozenset[Flag] = frozenset()
-    is_new: bool = True
-    is_marked: bool = False  # left on the server with \Deleted, not here
-    flagged: set[Side] = field(default_factory=set)  # by whom, in this round
-    is_wished: bool = False  # somebody asked for flags over the API in this round
-
-    def __str__(self) -> str:
-        return f"message {self.number} in {self.box}"
-
-    @property
-    def has_keyword(self) -> bool:
-        """Whether letters of keywords, which differ from mailbox to mailbox, are or were in its file's name."""
-        return any(word in self.flags or word in self.before for word in KEYWORDS)
+from tests.histories.nouns import INBOX, TRASH, Box, Placed, Side
 
 
 class Model:
@@ -81,6 +23,9 @@ class Model:
         self.lost: list[Box] = []  # removed in this round
         self.placed: list[Placed] = []
         self.ghosts: list[Placed] = []  # deleted here in this round; the server may not know yet
+        self.left: defaultdict[Box, list[bytes]] = defaultdict(
+            list
+        )  # files out of a backup that the server has not
         self.gone: dict[Side, set[bytes]] = {
             side: set() for side in Side
         }  # octets that a side removed in this round
@@ -108,6 +53,8 @@ class Model:
             one.owner, one.is_new, one.before, one.is_wished = None, False, frozenset(one.flags), False
             one.home = one.box
             one.flagged.clear()
+            if one.is_stowed:
+                self.keep_alone(one)
 
     # What there is
 
@@ -127,12 +74,21 @@ class Model:
         ]
 
     def here(self, box: Box) -> list[Placed]:
-        """Messages of a mailbox that have a file."""
+        """Messages of a mailbox that have a file in it."""
+        return [one for one in self.there(box) if not one.is_stowed]
+
+    def there(self, box: Box) -> list[Placed]:
+        """Messages of a mailbox that the server has and nobody has deleted."""
         return [one for one in self.placed if one.box is box and not one.is_marked]
+
+    def stowed(self) -> list[Placed]:
+        """Messages whose files lie in a directory that is no mailbox."""
+        return [one for one in self.placed if one.is_stowed]
 
     def residents(self, box: Box, side: Side) -> list[Placed]:
         """Messages of a mailbox that this side has without the other's help."""
-        return [one for one in self.here(box) if one.home is box or one.owner is side]
+        those = self.here(box) if side is Side.HERE else self.there(box)
+        return [one for one in those if one.home is box or one.owner is side]
 
     def copies(self, one: Placed) -> list[Placed]:
         """Other messages with the same octets in the same mailbox: nobody can tell them apart but by flags."""
@@ -149,7 +105,7 @@ class Model:
         if one.box not in self.usable(side):
             return False
         if side is Side.HERE:
-            return one.stem is not None and not one.is_marked
+            return one.stem is not None and not one.is_marked and not one.is_stowed
         return one.uid is not None and not one.box.is_reset
 
     def takeable(self, side: Side) -> list[Placed]:
@@ -162,8 +118,7 @@ class Model:
             for one in self.placed
             if one.owner in {None, side}
             and not (one.is_new and one.owner is None)
-            and not one.is_marked
-            and not one.box.is_reset
+            and not (one.is_marked or one.is_stowed or one.box.is_reset)
             and self.known(one, side)
             and not self.is_ambiguous(one)
             # A directory that was renamed is known again by the files it had.
@@ -250,6 +205,7 @@ class Model:
             and box.owner is None
             and not (box.is_new or box.is_reset)
             and box.directory is not None
+            and not self.has_file_elsewhere(box)
             and not (
                 side is Side.THERE and any(one.home is box and one.box is not box for one in self.placed)
             )
@@ -265,6 +221,10 @@ class Model:
         that was moved is taken for a new one, the old one for deleted.
         """
         return any(box.owner is Side.HERE and not box.is_new for box in (*self.boxes, *self.lost))
+
+    def has_file_elsewhere(self, box: Box) -> bool:
+        """Whether a message of it has its file in a directory that is no mailbox, or a file of it has no message."""
+        return bool(self.left[box]) or any(one.box is box for one in self.stowed())
 
     def renamable_here(self) -> list[Box]:
         """Directories that are known again by their files, more than half of what they had."""
@@ -309,6 +269,7 @@ class Model:
             and not box.is_new
             and not box.is_reset
             and box.owner is None
+            and not self.has_file_elsewhere(box)
             and not any(one.is_marked for one in self.placed if one.box is box)
             and not any(one.flagged and self.copies(one) for one in self.placed if one.box is box)
         ]
@@ -386,6 +347,12 @@ class Model:
         if trash is not None and self.goes_to_trash(one):
             self.stir(trash)
             self.add(one.octets, trash, one.date, set(one.flags), Side.HERE)
+
+    def restored(self, one: Placed) -> None:
+        """What was deleted here is back before the server heard of it."""
+        self.ghosts.remove(one)
+        self.placed.append(one)
+        one.owner = Side.HERE
 
     def goes_to_trash(self, one: Placed) -> bool:
         """Whether a deletion here moves it there."""

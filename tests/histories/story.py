@@ -8,18 +8,24 @@ cut, a pass may be broken off and the store opened again; an act may also fall i
 import asyncio
 import contextlib
 import inspect
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from daemon.model.errors import ConnectionLost, StoreForeign
 from daemon.model.ids import MailboxName
+from daemon.model.passes import PassResult
 from daemon.model.settings import DeleteRule
+from daemon.service.quiescence import run_to_quiescence
+from daemon.service.wakes import WakeReason
 from daemon.sync import guard
+from tests.histories import checks
+from tests.histories.backup import Backup, Part
+from tests.histories.ear import Ear, as_told
 from tests.histories.here import Here
-from tests.histories.model import INBOX, LETTERS, NOON, Box, Model, Side
+from tests.histories.model import Model
+from tests.histories.nouns import INBOX, NOON, STOWAGE, Box, Side
 from tests.histories.worlds import FIRST_MAILBOXES, TLS, Stage
-from tests.support.bridge import ACCOUNT, Bridge, open_bridge, settings_for
+from tests.support.bridge import ACCOUNT, MOST_PASSES, Bridge, open_bridge, settings_for
 
 T = TypeVar("T")
 MOST_TRIES: Final = 6
@@ -44,21 +50,26 @@ class Story:
 
     bridge: Bridge
     here: Here
+    ear: Ear
 
     def __init__(self, stage: Stage, rule: DeleteRule, note: Callable[[str], None]) -> None:
         self.model: Model = stage.beginning or Model(has_uidplus=stage.has_uidplus)
         self.model.use(rule)
         self.there = stage.there
         self.stage = stage
-        self._settings = settings_for(stage.mailbag, port=stage.line.port, tls=TLS, ca_file=None, delete=rule)
+        self._settings = settings_for(
+            stage.mailbag, port=stage.line.port, tls=TLS, ca_file=None, delete=rule, exclude=(STOWAGE,)
+        )
         self.told: list[str] = []
         self._to_hypothesis = note
         self._is_line_meddled_with = False
+        self._has_seen_all = False  # a pass over everything has gone through on this line
         self._is_strict = True  # nothing ran between the changes of this round and its meeting
         self._waiting: list[tuple[int, Callable[..., object], tuple]] = []
         self._was_disturbed = False
         self._fault: BaseException | None = None
         self._countdown: int | None = None
+        self._backup: Backup | None = None
         self._at_zero: Callable[[], None] = _nothing
         self._open = contextlib.AsyncExitStack()
         stage.line.before_command = self._on_command
@@ -69,7 +80,9 @@ class Story:
         """One message a mailbox, in step."""
         await self.open()
         if self.stage.beginning is not None:
+            self._backup = Backup.of(self.stage.template, self.model)
             return
+        self.here.make_mailbox(self.directory_of(STOWAGE))
         self.take_in_new_mailboxes()
         for box in self.model.boxes:
             octets, date = self.octets(None)
@@ -83,6 +96,10 @@ class Story:
             open_bridge(self.stage.store, self.stage.mailbag, settings=self._settings)
         )
         self.here = Here(self.bridge.tree.root)
+        await self.bridge.engine.recover()
+        self.ear = Ear(self.bridge)
+        self._open.callback(self.ear.close)
+        self._has_seen_all = False
 
     async def close(self) -> None:
         self._forget_countdown()
@@ -160,12 +177,70 @@ class Story:
         try:
             await self.bridge.run_pass(only=only)
         except ConnectionLost:
-            self.bridge.client = None
+            self._note_line_lost()
+        except StoreForeign:
+            if not self._was_disturbed:
+                raise
+        else:
+            if only is None:
+                await self._note_all_seen()
+        await self._find_handles()
+        await self._decide()
+
+    async def pass_as_told(self, there: int, *, is_decided: bool) -> None:
+        """What a session does next: a look at what the watch and the server have told, at everything after a start.
+
+        `there` says of which mailboxes the server has news. Holds may wait for a person until another pass.
+        """
+        self._is_strict = self._was_disturbed = False
+        for number, box in enumerate(self.model.boxes):
+            if box.directory is not None and there >> number & 1:
+                self.ear.wake(MailboxName(box.name), WakeReason.SERVER)
+        try:
+            await self.look_at_what_was_told()
+        except ConnectionLost:
+            self._note_line_lost()
         except StoreForeign:
             if not self._was_disturbed:
                 raise
         await self._find_handles()
-        await self._decide()
+        if is_decided:
+            await self._decide()
+
+    async def look_at_what_was_told(self) -> PassResult:
+        agenda = self.ear.take()
+        if agenda.is_everything or not self._has_seen_all:
+            result = await run_to_quiescence(
+                self.bridge.engine, await self.bridge.connect(), passes_limit=MOST_PASSES
+            )
+            await self._note_all_seen()
+            return result
+        if agenda.is_empty:
+            return PassResult()
+        self._note(f"told: {as_told(agenda)}")
+        result = await self.bridge.run_pass(only=agenda.only, news=agenda.news)
+        return result.plus(await self.bridge.run_pass(only=agenda.only)) if result.moved else result
+
+    async def disconnect(self) -> None:
+        await self.bridge.disconnect()
+        self._has_seen_all = False
+
+    async def approve(self, at: int) -> None:
+        """A person approves what is held in one mailbox, and the engine does not know yet what comes before its pass."""
+        held = self.bridge.engine.held
+        name = pick(sorted(held), at)
+        if name is not None:
+            self._judge(name, held[name])
+            await self.bridge.engine.approve(name)
+            self._note(f"approved beforehand: {held[name].reason} in {name}")
+
+    def _note_line_lost(self) -> None:
+        self.bridge.client = None
+        self._has_seen_all = False
+
+    async def _note_all_seen(self) -> None:
+        self._has_seen_all = True
+        await self.ear.learn()
 
     async def break_off(self, commands: int) -> None:
         """A pass that is cancelled at that command, and the store opened again."""
@@ -190,6 +265,20 @@ class Story:
         line = self.stage.line
         self._count_down(commands, lambda: (line.lose if is_done else line.cut)(b""))
 
+    async def put_back_backup(self, part: Part) -> None:
+        """Older files in place of what there is, at a meeting; where the end could not be told, a new backup is kept."""
+        await self.meet()
+        await self.close()
+        if self._backup is not None and self._backup.may_be_put_back(part, self.model):
+            self._backup.put_back(self.stage.store, part, self.model)
+            self._note(f"backup put back: {part.name}")
+        else:
+            self._backup = Backup.keep(self.stage.store, self.model)
+            self._note("backup kept")
+        await self.open()
+        # What is copied under its old name into its old place before the review cannot be told from what was there then.
+        await self.meet()
+
     async def meet(self) -> None:
         """Both sides are made equal and are what the model says; then nothing is left to do."""
         while True:
@@ -202,8 +291,10 @@ class Story:
                 break
         self._forget_countdown()
         await self._decide()
-        await self._check()
-        await self._check_rest()
+        if self._fault is not None:
+            raise self._fault
+        await checks.everything(self)
+        await checks.rest(self)
         await self._assign()
         self.model.begin_round()
         self._is_line_meddled_with, self._is_strict = False, True
@@ -212,8 +303,9 @@ class Story:
         for _ in range(MOST_TRIES):
             try:
                 await self.bridge.sync()
+                await self._note_all_seen()
             except ConnectionLost:
-                self.bridge.client = None
+                self._note_line_lost()
             except StoreForeign:
                 if (
                     not self._was_disturbed
@@ -281,67 +373,6 @@ class Story:
         assert not left if self._is_strict else box.was_emptied, f"a false hold: {hold}, {left}"
         assert "emptied" in hold.reason, hold
 
-    # What must be so
-
-    async def _check(self) -> None:
-        if self._fault is not None:
-            raise self._fault
-        names = {box.name for box in self.model.boxes}
-        assert self.there.mailboxes() == names, f"mailboxes there: {self.there.mailboxes() ^ names}"
-        directories = {self.directory_of(name) for name in names}
-        assert self.here.directories() == directories, f"here: {self.here.directories() ^ directories}"
-        for box in self.model.boxes:
-            await self._check_box(box)
-        assert await self.bridge.store.operations.pending(ACCOUNT) == ()
-        assert await self.bridge.store.intents.pending(ACCOUNT) == ()
-        total = sum(len(self.model.here(box)) for box in self.model.boxes)
-        assert self.bridge.store.counts_of(ACCOUNT).total == total
-
-    async def _check_box(self, box: Box) -> None:
-        record = await self.bridge.store.mailboxes.get(ACCOUNT, MailboxName(box.name))
-        assert record is not None, f"no record of {box}"
-        box.directory = record.directory
-        shown = self.model.here(box)
-        expected = Counter((one.octets, frozenset(one.flags)) for one in shown)
-        contents = self.there.contents(box.name)
-        marked = self._marked(box, contents)
-        there = Counter(found for uid, found in contents.items() if uid not in marked)
-        assert there == expected, f"{box} there: {_difference(expected, there)}"
-        files = self.here.files(box.directory)
-        octets = Counter(path.read_bytes() for path in files.values())
-        assert octets == Counter(one.octets for one in shown), f"{box} here: {_names(octets)}"
-        view = await self.bridge.store.base.load(ACCOUNT, MailboxName(box.name))
-        base = {entry.uid: entry for entry in view.entries if entry.uid not in marked}
-        agreed = {uid: flags for uid, (_, flags) in contents.items() if uid not in marked}
-        assert {uid: entry.flags for uid, entry in base.items()} == agreed, (
-            f"{box} in the index: {view.entries}, there: {agreed}"
-        )
-        for entry in base.values():
-            path = files[entry.maildir_name]
-            assert path.read_bytes() == contents[entry.uid][0], f"{path.name} is not UID {entry.uid} of {box}"
-            letters = {letter for letter in path.name.partition(":2,")[2] if letter.isupper()}
-            assert letters == {LETTERS[flag] for flag in entry.flags if flag in LETTERS}, path.name
-
-    def _marked(self, box: Box, contents) -> set[int]:
-        r"""UIDs left with \Deleted; their other flags are the server's own."""
-        marked = [one for one in self.model.placed if one.box is box and one.is_marked]
-        for one in marked:
-            assert one.uid in contents, f"{one}, marked, is gone"
-            octets, flags = contents[one.uid]
-            assert octets == one.octets
-            assert "\\Deleted" in flags, f"{one} is not marked but {sorted(flags)}"
-            one.flags = set(flags)
-        return {one.uid for one in marked if one.uid is not None}
-
-    async def _check_rest(self) -> None:
-        """A further pass finds nothing to do and writes nothing."""
-        before = [self.there.marks(box.name) for box in self.model.boxes]
-        result = await self.bridge.run_pass()
-        assert result.is_quiet, result
-        assert [self.there.marks(box.name) for box in self.model.boxes] == before, (
-            "a quiet pass wrote something"
-        )
-
     async def _find_handles(self) -> None:
         """What the engine's base says of messages that can be found on one side only so far."""
         records = {record.name: record for record in await self.bridge.store.mailboxes.list(ACCOUNT)}
@@ -361,7 +392,9 @@ class Story:
             by_stem, _ = await self._base_of(box)
             files = self.here.files(box.directory) if box.directory is not None else {}
             free = {
-                stem: (files[stem].read_bytes(), entry.flags, entry.uid) for stem, entry in by_stem.items()
+                stem: (files[stem].read_bytes(), entry.flags, entry.uid)
+                for stem, entry in by_stem.items()
+                if stem in files
             }
             waiting = self.model.here(box)
             for is_own in (True, False):
@@ -382,20 +415,6 @@ class Story:
             {entry.maildir_name: entry for entry in view.entries if entry.maildir_name is not None},
             {entry.uid: entry for entry in view.entries if entry.uid is not None},
         )
-
-
-def _difference(expected: Counter, found: Counter) -> str:
-    return f"too many {_names(found - expected)}, missing {_names(expected - found)}"
-
-
-def _names(found: Counter) -> str:
-    """Messages by their subject, which is their number, and flags where there are any."""
-    shown = []
-    for key, count in found.items():
-        octets, flags = key if isinstance(key, tuple) else (key, ())
-        subject = octets.partition(b"Subject: ")[2].partition(b"\r")[0].decode()
-        shown.append(f"{count} x {subject} {sorted(flags)}")
-    return "; ".join(shown) or "nothing"
 
 
 def _nothing() -> None:

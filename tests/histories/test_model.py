@@ -4,7 +4,8 @@ import pytest
 
 from daemon.model.flags import SEEN
 from daemon.model.settings import DeleteRule
-from tests.histories.model import KEYWORDS, TRASH, Box, Model, Side
+from tests.histories.model import Model
+from tests.histories.nouns import KEYWORDS, TRASH, Box, Side
 
 LETTER = b"Subject: 1\r\n\r\n"
 

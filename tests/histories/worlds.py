@@ -21,7 +21,7 @@ from daemon.model.mailbox import SpecialUse
 from daemon.model.settings import Tls
 from daemon.store.store import Store
 from tests.conftest import Mailbag
-from tests.histories.model import TRASH
+from tests.histories.nouns import TRASH
 from tests.histories.there import DovecotSide, There, TwinSide
 from tests.support.dovecot import Dovecot, temporary_home
 from tests.sync.meddler import Meddler
@@ -49,6 +49,7 @@ class Stage:
     there: There
     line: Meddler
     store: Path
+    template: Path  # what the store is a copy of
     mailbag: SimpleNamespace
     has_uidplus: bool
     has_trash: bool
@@ -99,11 +100,13 @@ class World:
                     has_uidplus=self._has_uidplus,
                     has_trash=self._has_trash,
                     is_dovecot=isinstance(self, _DovecotWorld),
+                    template=self._home / "template",
                     beginning=copy.deepcopy(self._beginning),
                 )
         finally:
             self._line.before_command = None
-            shutil.rmtree(path)
+            for store in (path, path.with_name(f"{path.name}.backup")):
+                shutil.rmtree(store, ignore_errors=True)
 
     def _user(self, name: str):
         raise NotImplementedError
