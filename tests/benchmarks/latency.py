@@ -52,7 +52,7 @@ def main() -> None:
         server.start()
         try:
             measuring.fill(server, "INBOX", 100, seed=1)
-            others = _create(server, options.mailboxes - 1)
+            others = create_mailboxes(server, options.mailboxes - 1)
             chosen = random.Random(1).choices(["INBOX", *others], k=options.messages)
             times, connections = asyncio.run(_measure(place, server, chosen))
         finally:
@@ -63,10 +63,10 @@ def main() -> None:
     )
 
 
-def _create(server: Dovecot, count: int) -> list[str]:
+def create_mailboxes(server: Dovecot, count: int) -> list[str]:
     """Further mailboxes, each with ten messages."""
     names = [f"lists/group{number:03}" for number in range(count)]
-    client = _log_in(server)
+    client = log_in(server)
     for name in names:
         client.create(name)
         for number in range(10):
@@ -75,10 +75,17 @@ def _create(server: Dovecot, count: int) -> list[str]:
     return names
 
 
-def _log_in(server: Dovecot) -> imaplib.IMAP4:
+def log_in(server: Dovecot) -> imaplib.IMAP4:
+    """Another client of the same user."""
     client = imaplib.IMAP4("127.0.0.1", server.imap_port)
     client.login(USER, PASSWORD)
     return client
+
+
+def directory_of(store: Path, mailbox: str) -> Path:
+    """Where a mailbox of these is in the tree."""
+    root = store / "mail" / "work"
+    return root if mailbox == "INBOX" else root / ("." + mailbox.replace("/", "."))
 
 
 async def _measure(place: Path, server: Dovecot, mailboxes: Sequence[str]) -> tuple[list[Times], int]:
@@ -103,8 +110,7 @@ async def _one(
 ) -> Times:
     await serving.until_state(http, "idle")
     await asyncio.sleep(random.uniform(0.3, 0.6))
-    root = store / "mail" / "work"
-    new = (root if mailbox == "INBOX" else root / ("." + mailbox.replace("/", "."))) / "new"
+    new = directory_of(store, mailbox) / "new"
     before = set(os.listdir(new))
     starts = [len(session.to_client) for session in proxy.sessions]
     async with asyncio.timeout(PATIENCE_SECONDS):
@@ -133,7 +139,7 @@ def _deliver(server: Dovecot, mailbox: str) -> None:
         with smtplib.LMTP("127.0.0.1", server.lmtp_port) as lmtp:
             lmtp.sendmail("a@example.org", [USER], text)
         return
-    client = _log_in(server)
+    client = log_in(server)
     client.append(mailbox, "", None, text)
     client.logout()
 
