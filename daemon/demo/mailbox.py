@@ -35,6 +35,9 @@ class Mailbox:
         self.mailbox_id = f"M{uid_validity:08x}"  # stays when UIDVALIDITY changes
         self.special_use = special_use
         self.is_subscribed = True
+        self.has_mod_seqs = (
+            True  # else clients are told of none, as by servers that keep none for some mailboxes
+        )
         self.uid_next = 1
         self.highest_mod_seq = 1
         self.messages: dict[int, StoredMessage] = {}

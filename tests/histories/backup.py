@@ -60,6 +60,12 @@ class Backup:
             box: octets for box, octets in model.left.items() if octets
         }:
             return False
+        has_other_name = any(
+            number in self.placed and self.placed[number][1] is one.box and self.placed[number][2] != one.stem
+            for number, one in self._now(model).items()
+        )
+        if has_other_name:  # the engine fetches it again, and shelves the file
+            return False
         if part is not Part.TREE:
             return True
         is_stowed = any(one.is_stowed for one in model.placed)

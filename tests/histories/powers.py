@@ -21,7 +21,10 @@ class Power(StrEnum):
     MOVES_THERE_ARE_RENAMES = (
         "a message moved on the server takes its file with it, and what was flagged here meanwhile"
     )
+    FLAGS_WITHOUT_MOD_SEQUENCES = (
+        "flags changed by others are found in mailboxes without mod-sequences on a server that knows them"
+    )
 
 
-_NOT_YET: Final[frozenset[Power]] = frozenset()
+_NOT_YET: Final[frozenset[Power]] = frozenset({Power.FLAGS_WITHOUT_MOD_SEQUENCES})
 POWERS: Final[frozenset[Power]] = frozenset(Power) - _NOT_YET

@@ -18,14 +18,14 @@ from daemon.model.settings import DeleteRule
 from daemon.service.quiescence import run_to_quiescence
 from daemon.service.wakes import WakeReason
 from daemon.sync import guard
-from tests.histories import checks
+from tests.histories import checks, handles
 from tests.histories.backup import Backup, Part
 from tests.histories.ear import Ear, as_told
 from tests.histories.here import Here
 from tests.histories.model import Model
 from tests.histories.nouns import INBOX, NOON, STOWAGE, Box, Side
 from tests.histories.worlds import FIRST_MAILBOXES, TLS, Stage
-from tests.support.bridge import ACCOUNT, MOST_PASSES, Bridge, open_bridge, settings_for
+from tests.support.bridge import MOST_PASSES, Bridge, open_bridge, settings_for
 
 T = TypeVar("T")
 MOST_TRIES: Final = 6
@@ -184,7 +184,7 @@ class Story:
         else:
             if only is None:
                 await self._note_all_seen()
-        await self._find_handles()
+        await handles.find(self)
         await self._decide()
 
     async def pass_as_told(self, there: int, *, is_decided: bool) -> None:
@@ -203,7 +203,7 @@ class Story:
         except StoreForeign:
             if not self._was_disturbed:
                 raise
-        await self._find_handles()
+        await handles.find(self)
         if is_decided:
             await self._decide()
 
@@ -255,7 +255,7 @@ class Story:
             if not self._was_disturbed:
                 raise
         await self.restart()
-        await self._find_handles()
+        await handles.find(self)
 
     def meddle(self, commands: int, *, is_done: bool) -> None:
         """Cut the line at that command, which is carried out all the same or not. Once a round: see `sync.md` 19."""
@@ -295,7 +295,7 @@ class Story:
             raise self._fault
         await checks.everything(self)
         await checks.rest(self)
-        await self._assign()
+        await handles.assign(self)
         self.model.begin_round()
         self._is_line_meddled_with, self._is_strict = False, True
 
@@ -372,49 +372,6 @@ class Story:
         left = self.model.residents(box, emptied)
         assert not left if self._is_strict else box.was_emptied, f"a false hold: {hold}, {left}"
         assert "emptied" in hold.reason, hold
-
-    async def _find_handles(self) -> None:
-        """What the engine's base says of messages that can be found on one side only so far."""
-        records = {record.name: record for record in await self.bridge.store.mailboxes.list(ACCOUNT)}
-        for box in self.model.boxes:
-            if box.directory is not None and box.name in records:
-                box.directory = records[box.name].directory
-            by_stem, by_uid = await self._base_of(box)
-            for one in self.model.here(box):
-                if one.uid is None and one.stem in by_stem and not box.is_reset:
-                    one.uid = by_stem[one.stem].uid
-                elif one.stem is None and one.uid in by_uid:
-                    one.stem = by_uid[one.uid].maildir_name
-
-    async def _assign(self) -> None:
-        """Which file and UID each message is, now that both sides are equal: its own, else any with its octets and flags."""
-        for box in self.model.boxes:
-            by_stem, _ = await self._base_of(box)
-            files = self.here.files(box.directory) if box.directory is not None else {}
-            free = {
-                stem: (files[stem].read_bytes(), entry.flags, entry.uid)
-                for stem, entry in by_stem.items()
-                if stem in files
-            }
-            waiting = self.model.here(box)
-            for is_own in (True, False):
-                for one in list(waiting):
-                    wanted = (one.octets, frozenset(one.flags))
-                    fits = [stem for stem, (octets, flags, _) in free.items() if (octets, flags) == wanted]
-                    if is_own:
-                        fits = [stem for stem in fits if stem == one.stem]
-                    if fits:
-                        one.stem = fits[0]
-                        one.uid = free.pop(fits[0])[2]
-                        waiting.remove(one)
-            assert not waiting, f"neither file nor UID of {', '.join(map(str, waiting))}"
-
-    async def _base_of(self, box: Box):
-        view = await self.bridge.store.base.load(ACCOUNT, MailboxName(box.name))
-        return (
-            {entry.maildir_name: entry for entry in view.entries if entry.maildir_name is not None},
-            {entry.uid: entry for entry in view.entries if entry.uid is not None},
-        )
 
 
 def _nothing() -> None:

@@ -15,13 +15,14 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from daemon.demo.imap.server import ImapServer
-from daemon.demo.mailbox import User
+from daemon.demo.mailbox import Mailbox, User
 from daemon.model.clock import SystemClock
 from daemon.model.mailbox import SpecialUse
 from daemon.model.settings import Tls
 from daemon.store.store import Store
 from tests.conftest import Mailbag
 from tests.histories.nouns import TRASH
+from tests.histories.powers import POWERS, Power
 from tests.histories.there import DovecotSide, There, TwinSide
 from tests.support.dovecot import Dovecot, temporary_home
 from tests.sync.meddler import Meddler
@@ -31,13 +32,27 @@ PASSWORD: Final = "open-sesame"
 _NO_CONDSTORE: Final = "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS"
 _SHORT: Final = frozenset({"CONDSTORE", "QRESYNC", "LIST-STATUS", "LIST-EXTENDED", "ESEARCH", "UNSELECT"})
 
-TWINS: Final = {
+PATCHY: Final = "twin-no-modseq"
+
+
+class PatchyUser(User):
+    """Most mailboxes of this user have no mod-sequences, INBOX has, on a server that knows them (RFC 7162 §3.1.2.2)."""
+
+    def create(self, name: str, *, special_use: SpecialUse | None = None) -> Mailbox:
+        made = super().create(name, special_use=special_use)
+        made.has_mod_seqs = made.uid_validity % 3 == 0
+        return made
+
+
+TWINS: Final[dict[str, frozenset[str]]] = {
     "twin-all": frozenset(),
     "twin-no-qresync": frozenset({"QRESYNC"}),
     "twin-no-condstore": frozenset({"CONDSTORE", "MOVE"}),
     "twin-no-uidplus": frozenset({"UIDPLUS"}),
     "twin-bare": _SHORT | {"UIDPLUS", "MOVE", "ENABLE", "NAMESPACE", "SPECIAL-USE"},
 }
+if Power.FLAGS_WITHOUT_MOD_SEQUENCES in POWERS:
+    TWINS[PATCHY] = frozenset()
 DOVECOTS: Final = {"dovecot-all": None, "dovecot-plain": _NO_CONDSTORE}
 WORLDS: Final = (*TWINS, *DOVECOTS)
 
@@ -115,6 +130,7 @@ class World:
 class _TwinWorld(World):
     users: list[User]
     first: User | None = None
+    make_user = User
 
     def keep(self, stage: Stage, model: Any) -> None:
         shutil.rmtree(self._home / "template")
@@ -125,7 +141,7 @@ class _TwinWorld(World):
     def _user(self, name: str):
         user = copy.deepcopy(self.first)
         if user is None:
-            user = User("reader", PASSWORD)
+            user = self.make_user("reader", PASSWORD)
             user.create(TRASH, special_use=SpecialUse.TRASH)
             for mailbox in FIRST_MAILBOXES:
                 user.create(mailbox)
@@ -171,6 +187,8 @@ async def open_world(name: str) -> AsyncIterator[World]:
                     has_trash="SPECIAL-USE" not in TWINS[name],
                 )
                 world.users = users
+                if name == PATCHY:
+                    world.make_user = PatchyUser
                 await world.prepare()
                 yield world
             return

@@ -1,7 +1,7 @@
 """Commands on the mailboxes of a user: LIST, LSUB, STATUS, CREATE, DELETE, RENAME, SUBSCRIBE, APPEND, SELECT.
 
 Each handler returns the text of its tagged OK. RFC 3501 §6.3; LIST-EXTENDED: RFC 5258; LIST-STATUS: RFC 5819;
-SPECIAL-USE: RFC 6154; CONDSTORE and QRESYNC parameters: RFC 7162; MAILBOXID: RFC 8474.
+SPECIAL-USE: RFC 6154; CONDSTORE and QRESYNC parameters, NOMODSEQ: RFC 7162; MAILBOXID: RFC 8474.
 """
 
 import re
@@ -187,10 +187,14 @@ async def _select(session: Session, args: Arguments, *, is_read_only: bool) -> s
     if unseen:
         lines.append(f"OK [UNSEEN {view.seq(unseen[0])}] The first unseen")
     if session.has("CONDSTORE"):
-        lines.append(f"OK [HIGHESTMODSEQ {mailbox.highest_mod_seq}] The highest")
+        lines.append(
+            f"OK [HIGHESTMODSEQ {mailbox.highest_mod_seq}] The highest"
+            if mailbox.has_mod_seqs
+            else "OK [NOMODSEQ] None are kept here"
+        )
     for line in lines:
         session.send(f"* {line}\r\n".encode())
-    if known is not None:
+    if known is not None and mailbox.has_mod_seqs:
         _resync(session, view, known)
     return "[READ-ONLY] Done" if is_read_only else "[READ-WRITE] Done"
 
@@ -284,7 +288,7 @@ def _status_line(name: str, mailbox: Mailbox, items: list[str]) -> bytes:
         "UIDNEXT": mailbox.uid_next,
         "UIDVALIDITY": mailbox.uid_validity,
         "UNSEEN": sum(SEEN not in message.flags for message in mailbox.messages.values()),
-        "HIGHESTMODSEQ": mailbox.highest_mod_seq,
+        "HIGHESTMODSEQ": mailbox.highest_mod_seq if mailbox.has_mod_seqs else 0,
         "MAILBOXID": f"({mailbox.mailbox_id})",
     }
     shown = " ".join(f"{item} {numbers[item]}" for item in items)

@@ -102,7 +102,7 @@ async def store(session: Session, args: Arguments, *, by_uid: bool = False) -> s
         view.was_told(new)
         if not is_silent:
             session.send(view.flags_line(new, with_uid=by_uid, with_mod_seq=session.has_mod_seqs))
-        elif session.has_mod_seqs:
+        elif session.has_mod_seqs and view.mailbox.has_mod_seqs:
             session.send(f"* {view.seq(new.uid)} FETCH (UID {new.uid} MODSEQ ({new.mod_seq}))\r\n".encode())
         await session.flush()
     if modified:
@@ -246,6 +246,8 @@ def _messages(view: View, text: str, *, by_uid: bool) -> list[StoredMessage]:
 def _use_mod_seqs(session: Session) -> None:
     if not session.has("CONDSTORE"):
         raise BadCommand("CONDSTORE is not offered")
+    if session.view is not None and not session.view.mailbox.has_mod_seqs:
+        raise BadCommand("the mailbox has no mod-sequences")  # RFC 7162 §3.1.2.2
     session.enabled.add("CONDSTORE")
 
 

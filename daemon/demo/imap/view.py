@@ -88,7 +88,7 @@ class View:
 
     def flags_line(self, message: StoredMessage, *, with_uid: bool, with_mod_seq: bool) -> bytes:
         uid = f"UID {message.uid} " if with_uid else ""
-        mod_seq = f" MODSEQ ({message.mod_seq})" if with_mod_seq else ""
+        mod_seq = f" MODSEQ ({message.mod_seq})" if with_mod_seq and self.mailbox.has_mod_seqs else ""
         return f"* {self.seq(message.uid)} FETCH ({uid}FLAGS ({flags_text(message.flags)}){mod_seq})\r\n".encode()
 
     def _present(self, uids: Iterable[int]) -> list[StoredMessage]:

@@ -196,3 +196,21 @@ async def test_ids_of_mailboxes_outlive_a_rename(talk):
 async def test_ids_are_not_told_where_they_are_switched_off(connect):
     talk = await connect(without=["OBJECTID"])
     assert (await talk("STATUS INBOX (MAILBOXID)")).tagged.startswith(b"BAD")
+
+
+async def test_mailbox_without_mod_sequences_says_so_and_refuses_what_needs_them(talk, user):
+    """RFC 7162 §3.1.2.2: NOMODSEQ at SELECT, 0 in STATUS, BAD for what asks for them."""
+    user.inbox.has_mod_seqs = False
+    assert b"HIGHESTMODSEQ 0" in (await talk.ok("STATUS INBOX (HIGHESTMODSEQ)"))[0]
+    await talk.ok("ENABLE QRESYNC")
+    told = b"\n".join((await talk(f"SELECT INBOX (QRESYNC ({user.inbox.uid_validity} 1))")).untagged)
+    assert b"[NOMODSEQ]" in told
+    assert b"HIGHESTMODSEQ" not in told
+    assert b"FETCH" not in told
+    for command in (
+        "UID FETCH 1 (FLAGS MODSEQ)",
+        "UID FETCH 1 (FLAGS) (CHANGEDSINCE 1)",
+        "UID STORE 1 (UNCHANGEDSINCE 1) +FLAGS (\\Seen)",
+    ):
+        assert (await talk(command)).tagged.startswith(b"BAD")
+    assert not any(b"MODSEQ" in line for line in await talk.ok("UID STORE 1 +FLAGS (\\Seen)"))
