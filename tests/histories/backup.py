@@ -31,6 +31,7 @@ class Backup:
     placed: dict[int, tuple[Placed, Box, str | None]]
     boxes: dict[Box, tuple[str, str | None]]
     left: dict[Box, list[bytes]]
+    stowed: frozenset[int]
 
     @classmethod
     def keep(cls, store: Path, model: Model) -> "Backup":
@@ -47,6 +48,7 @@ class Backup:
             place=place,
             placed={one.number: (one, one.box, one.stem) for one in model.placed if not one.is_marked},
             boxes={box: (box.name, box.directory) for box in model.boxes},
+            stowed=frozenset(one.number for one in model.stowed()),
             left={box: list(octets) for box, octets in model.left.items() if octets},
         )
 
@@ -66,9 +68,12 @@ class Backup:
         )
         if has_other_name:  # the engine fetches it again, and shelves the file
             return False
+        if part in {Part.TREE, Part.WHOLE} and (
+            self.stowed or model.stowed()
+        ):  # files would change places with it
+            return False
         if part is not Part.TREE:
             return True
-        is_stowed = any(one.is_stowed for one in model.placed)
         have_moved = any(
             number in self.placed and (self.placed[number][1], self.placed[number][2]) != (one.box, one.stem)
             for number, one in self._now(model).items()
@@ -76,7 +81,7 @@ class Backup:
         octets = {one.octets for one in model.placed}
         come_back = [one.octets for one, _ in self._gone(model)]
         is_alike = any(one in octets for one in come_back) or len(set(come_back)) < len(come_back)
-        return not (is_stowed or have_moved or is_alike)
+        return not (have_moved or is_alike)
 
     def put_back(self, store: Path, part: Part, model: Model) -> None:
         """In the place of that part of a store that is closed."""

@@ -114,3 +114,20 @@ def test_a_name_is_not_used_twice_in_a_round(model):
     assert model.free_names(["Archive", "Projects", "Other", "Nowhere/Below"]) == ["Other"]
     model.begin_round()
     assert model.free_names(["Archive", "Projects"]) == ["Archive"]
+
+
+def test_message_whose_file_is_stowed_away_is_there_and_not_here_and_nobody_takes_it(model):
+    (one,) = model.placed
+    one.is_stowed = True
+    assert (model.here(one.box), model.there(one.box)) == ([], [one])
+    assert not [side for side in Side if model.takeable(side)]
+    assert one.box not in model.resettable()
+    model.begin_round()
+    assert not model.is_alone(one), "nothing may get its octets while nobody can see it"
+
+
+def test_what_was_deleted_and_put_back_is_a_message_again(model):
+    (one,) = model.placed
+    model.deleted_here(one)
+    model.restored(one)
+    assert (model.placed, model.ghosts) == ([one], [])
