@@ -142,7 +142,15 @@ def create_mailbox(story: Story, at: int) -> str | None:
 
 
 def rename_mailbox(story: Story, at: int, to: int) -> str | None:
-    box = pick(story.model.changeable(Side.THERE), at)
+    # Without MAILBOXID only its messages can tell that it is the same; those that are marked there are no longer here.
+    free = [
+        box
+        for box in story.model.changeable(Side.THERE)
+        if not story.stage.is_dovecot
+        or story.model.here(box)
+        or not any(one.is_marked and one.box is box for one in story.model.placed)
+    ]
+    box = pick(free, at)
     name = story.name(to, box)
     if box is None or name is None:
         return None
@@ -163,7 +171,8 @@ def remove_mailbox(story: Story, at: int) -> str | None:
 
 def _with_target(story: Story, at: int, to: int, *, is_move: bool) -> tuple[Placed, int, Box] | None:
     free = story.model.takeable(Side.THERE)
-    free = [one for one in free if one.octets not in story.model.gone[Side.THERE]]
+    # A wish on its way to a message that goes in that very moment is answered OK, and is not seen again.
+    free = [one for one in free if one.octets not in story.model.gone[Side.THERE] and not one.is_wished]
     if is_move and Power.MOVES_THERE_ARE_RENAMES in POWERS:
         # What was flagged here meanwhile follows it, but for one of several equal messages: which one moved is open.
         free = [one for one in free if Side.HERE not in one.flagged or story.model.is_alone(one)]
