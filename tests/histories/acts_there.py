@@ -178,6 +178,10 @@ def _with_target(story: Story, at: int, to: int, *, is_move: bool) -> tuple[Plac
         free = [one for one in free if Side.HERE not in one.flagged or story.model.is_alone(one)]
     else:
         free = [one for one in free if Side.HERE not in one.flagged]
+    if (
+        story.stage.is_dovecot
+    ):  # without MAILBOXID a mailbox that was renamed is known by the message that goes
+        free = [one for one in free if not (one.box.owner is Side.THERE and Side.HERE in one.flagged)]
     one = pick(free, at)
     if one is None or one.uid is None:
         return None
