@@ -48,7 +48,7 @@ async def test_announcement_outlives_a_restart(drop):
 
 async def test_announcement_of_a_poll_that_failed_is_made_again(drop):
     drop.deliver(*letters(0, 101))
-    drop.answer(lambda line: b"" if line == b"QUIT" else None)
+    drop.answer(lambda line: b"" if line == b"RETR 101" else None)
     async with drop.bridge(leave_on_server=False) as bridge:
         with pytest.raises(ConnectionLost):
             await bridge.poll()
