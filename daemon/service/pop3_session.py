@@ -194,7 +194,7 @@ class Pop3Session:
             async with asyncio.timeout(seconds):
                 await woken.wait()
         agenda = self._wakes.take()
-        if agenda.is_distrustful:
+        if agenda.is_distrustful and not self._local_watch.is_watching:  # else whatever changed was heard
             self._engine.note_local_change()
         return agenda
 

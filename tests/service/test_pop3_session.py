@@ -14,6 +14,8 @@ from daemon.model.message import MessageQuery
 from daemon.model.operations import OperationState
 from daemon.model.states import AccountState as S
 from daemon.model.states import WatchMode
+from daemon.service.local_watch import LocalWatch
+from daemon.store.maildir.tree import MaildirTree
 
 OLD = "old"
 
@@ -64,6 +66,30 @@ async def test_account_is_polling_between_polls_with_the_time_of_the_next(
     (mailbox,) = await house.control.list_mailboxes(OLD)
     assert (mailbox.watch, mailbox.counts.total) == (WatchMode.POLL, 1)
     assert mailbox.lag_seconds < 5
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+async def test_request_reads_directories_whose_stamp_is_the_same_only_where_the_tree_is_not_watched(
+    open_house, account, server, monkeypatch, is_watched
+) -> None:
+    scanned = []
+    scan = MaildirTree.scan
+
+    async def counted(self, directory):
+        scanned.append(directory)
+        return await scan(self, directory)
+
+    monkeypatch.setattr(MaildirTree, "scan", counted)
+    if not is_watched:
+        monkeypatch.setattr(LocalWatch, "is_watching", property(lambda self: False))
+    house = await open_house(account)
+    await house.reaches(S.POLLING, account=OLD)
+    for _ in range(4):  # the first ones may still find what the download did
+        scanned.clear()
+        await house.control.request_sync(OLD, wait_seconds=10)
+    assert bool(scanned) is not is_watched
+    server.user.inbox.deliver(letter(2), internal_date=2)
+    assert (await house.control.request_sync(OLD, wait_seconds=10)).result.downloaded == 1
 
 
 async def test_request_polls_at_once_and_ends_when_the_poll_has(open_house, account, server) -> None:
