@@ -86,10 +86,6 @@ class Postponed:
             del self._trials[key]
         self.is_changed = self.is_changed or bool(gone)
 
-    def next_try(self, now: float) -> float | None:
-        """When one of them may be asked for again, None where nothing waits."""
-        return min((max(trial.not_before, now) for trial in self._trials.values()), default=None)
-
     def format(self) -> str | None:
         """The text to keep, None for nothing: those that wait longest, where they are too many."""
         self.is_changed = False

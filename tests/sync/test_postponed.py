@@ -1,7 +1,5 @@
 """What could not be had is asked for last, later and later, and a text remembers it."""
 
-import pytest
-
 from daemon.net.pop3.values import MaildropEntry
 from daemon.sync.postponed import (
     FIRST_SECONDS,
@@ -82,14 +80,6 @@ def test_text_is_bounded():
     again = Postponed(postponed.format())
     assert again.tries(MaildropEntry(9, "id9", 1)) == 0
     assert again.tries(MaildropEntry(10, "id10", 1)) == 1
-
-
-@pytest.mark.parametrize(("now", "expected"), [(NOW, NOW + FIRST_SECONDS), (NOW + 1e6, NOW + 1e6)])
-def test_next_try_is_told(now, expected):
-    postponed = Postponed()
-    assert postponed.next_try(now) is None
-    postponed.note_failed(FIRST, Trouble.REFUSED, NOW)
-    assert postponed.next_try(now) == expected
 
 
 def test_what_a_line_ended_at_is_suspect():
