@@ -25,25 +25,25 @@ from daemon.store.maildir import (
     keywords,
     lookup,
     names,
+    open_maildir,
     reading,
     rename,
     scan,
     strangers,
     subscriptions,
 )
-from daemon.store.maildir import folder as folders
 from daemon.store.maildir.errors import MessageGone, NameTaken, OtherDisk, disk_errors
 from daemon.store.maildir.flags import FlagChange, FlagResult
-from daemon.store.maildir.folder import Access, Folder
 from daemon.store.maildir.identity import Identity
 from daemon.store.maildir.keywords import KeywordMap
 from daemon.store.maildir.lookup import Lookup, Sought
+from daemon.store.maildir.open_maildir import Access, OpenMaildir
 from daemon.store.maildir.scan import DirStamp, Missing, Scan, Twin
 from daemon.store.maildir.tmpfile import StagedFile
 
-_FOLDER_MARK: Final = "maildirfolder"  # Maildir++: tells a delivery agent that this is no root
+_MAILDIR_MARK: Final = "maildirfolder"  # Maildir++: tells a delivery agent that this is no root
 _IN_THE_WAY: Final = frozenset({errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR})
-_REMOVABLE: Final = frozenset({identity.ID_FILE, _FOLDER_MARK})
+_REMOVABLE: Final = frozenset({identity.ID_FILE, _MAILDIR_MARK})
 
 
 class BlockingTree:
@@ -68,8 +68,8 @@ class BlockingTree:
         self.maps: dict[str, KeywordMap] = {}
 
     def check_identity(self, directory: str) -> int:
-        with Folder(self.root, directory) as folder:
-            return identity.check(folder, self._expected).generation
+        with OpenMaildir(self.root, directory) as maildir:
+            return identity.check(maildir, self._expected).generation
 
     def claim(self, adopt: bool, generation: int) -> None:
         identity.claim(
@@ -82,21 +82,21 @@ class BlockingTree:
         )
 
     def record_generation(self, generation: int) -> None:
-        with Folder(self.root, ".") as folder:
-            if identity.check(folder, self._expected).generation != generation:
-                identity.write(folder.fd, ".", self._identity(generation), self._access)
+        with OpenMaildir(self.root, ".") as maildir:
+            if identity.check(maildir, self._expected).generation != generation:
+                identity.write(maildir.fd, ".", self._identity(generation), self._access)
 
     def list_directories(self) -> tuple[str, ...]:
-        return folders.list_maildirs(self.root, is_nested=self.layout == "fs")
+        return open_maildir.list_maildirs(self.root, is_nested=self.layout == "fs")
 
     def ensure(self, directory: str) -> None:
-        with Folder(self.root, ".") as folder:
-            identity.check(folder, self._expected)
-        fd = folders.make_directories(self.root, directory, access=self._access, has_parts=True)
+        with OpenMaildir(self.root, ".") as maildir:
+            identity.check(maildir, self._expected)
+        fd = open_maildir.make_directories(self.root, directory, access=self._access, has_parts=True)
         try:
             if identity.read(fd, directory) is None:
                 if self.layout == "maildir++" and directory != ".":
-                    self._mark_folder(fd, directory)
+                    self._mark_maildir(fd, directory)
                 identity.write(fd, directory, self._identity(0), self._access)
         finally:
             os.close(fd)
@@ -106,25 +106,27 @@ class BlockingTree:
         """Part by part, so that mail which comes meanwhile stops it; children in an `fs` tree stay."""
         if directory == ".":
             return False
-        with Folder(self.root, directory) as folder, disk_errors(f"cannot remove {directory}"):
-            identity.check(folder, self._expected)
-            here = set(folder.names()).difference(names.MAILDIR_PARTS)
+        with OpenMaildir(self.root, directory) as maildir, disk_errors(f"cannot remove {directory}"):
+            identity.check(maildir, self._expected)
+            here = set(maildir.names()).difference(names.MAILDIR_PARTS)
             removable = {name for name in here if name in _REMOVABLE or name.startswith("dovecot")}
             if self.layout == "maildir++" and here != removable:
                 return False
-            if folder.names("new") or folder.names("cur"):
+            if maildir.names("new") or maildir.names("cur"):
                 return False
-            for name in folder.names("tmp"):
+            for name in maildir.names("tmp"):
                 if name.endswith(names.TMP_MARK):
-                    os.unlink(name, dir_fd=folder.part("tmp"))
+                    os.unlink(name, dir_fd=maildir.part("tmp"))
             try:
                 for part in ("new", "cur", "tmp"):
-                    os.rmdir(part, dir_fd=folder.fd)
+                    os.rmdir(part, dir_fd=maildir.fd)
             except OSError:
-                os.close(folders.make_directories(self.root, directory, access=self._access, has_parts=True))
+                os.close(
+                    open_maildir.make_directories(self.root, directory, access=self._access, has_parts=True)
+                )
                 return False
             for name in removable:
-                os.unlink(name, dir_fd=folder.fd)
+                os.unlink(name, dir_fd=maildir.fd)
         self.maps.pop(directory, None)
         with self._parent(directory) as parent, disk_errors(f"cannot remove {directory}"):
             with suppress(OSError):  # a mailbox below it, or a file that is not ours to remove
@@ -139,7 +141,7 @@ class BlockingTree:
             raise StoreError("the root of a tree is not renamed")
         if "/" in new:
             above = new.rpartition("/")[0]
-            os.close(folders.make_directories(self.root, above, access=self._access, has_parts=False))
+            os.close(open_maildir.make_directories(self.root, above, access=self._access, has_parts=False))
         with self._parent(old) as source, self._parent(new) as target, disk_errors(f"cannot rename {old}"):
             # A directory may be renamed onto an empty one: one made here, now or before a crash; nothing is overwritten.
             try:
@@ -159,34 +161,34 @@ class BlockingTree:
         return strangers.look_at(self.root, directory, self._expected, self.layout)
 
     def change_subscriptions(self, add: Collection[str], remove: Collection[str]) -> None:
-        with Folder(self.root, ".") as folder:
-            identity.check(folder, self._expected)
-            subscriptions.change(folder, self.layout, add=add, remove=remove, mode=self._access.file_mode)
+        with OpenMaildir(self.root, ".") as maildir:
+            identity.check(maildir, self._expected)
+            subscriptions.change(maildir, self.layout, add=add, remove=remove, mode=self._access.file_mode)
 
     def read_subscriptions(self) -> frozenset[str] | None:
-        with Folder(self.root, ".") as folder:
-            return subscriptions.read(folder, self.layout)
+        with OpenMaildir(self.root, ".") as maildir:
+            return subscriptions.read(maildir, self.layout)
 
     def scan(self, directory: str) -> Scan:
-        with Folder(self.root, directory) as folder:
-            keyword_map = self._map(folder)
-            found = scan.scan_folder(folder, keyword_map)
-            if found.unknown_letters and (again := self._map(folder)) is not keyword_map:
-                found = scan.scan_folder(folder, again)
+        with OpenMaildir(self.root, directory) as maildir:
+            keyword_map = self._map(maildir)
+            found = scan.scan_maildir(maildir, keyword_map)
+            if found.unknown_letters and (again := self._map(maildir)) is not keyword_map:
+                found = scan.scan_maildir(maildir, again)
             return found
 
     def look_up(self, directory: str, wanted: Mapping[MaildirName, Sought]) -> Lookup:
-        with Folder(self.root, directory) as folder:
-            identity.check(folder, self._expected)
-            keyword_map = self._map(folder)
-            found = lookup.look_up(folder, keyword_map, wanted)
-            if found.unknown_letters and (again := self._map(folder)) is not keyword_map:
-                found = lookup.look_up(folder, again, wanted)
+        with OpenMaildir(self.root, directory) as maildir:
+            identity.check(maildir, self._expected)
+            keyword_map = self._map(maildir)
+            found = lookup.look_up(maildir, keyword_map, wanted)
+            if found.unknown_letters and (again := self._map(maildir)) is not keyword_map:
+                found = lookup.look_up(maildir, again, wanted)
             return found
 
     def stamp(self, directory: str) -> DirStamp:
-        with Folder(self.root, directory) as folder:
-            return scan.take_stamp(folder)
+        with OpenMaildir(self.root, directory) as maildir:
+            return scan.take_stamp(maildir)
 
     def stamps(self, directories: Sequence[str]) -> list[DirStamp]:
         return [self.stamp(directory) for directory in directories]
@@ -196,9 +198,9 @@ class BlockingTree:
     ) -> dict[MaildirName, tuple[str, LocalEntry]]:
         found: dict[MaildirName, tuple[str, LocalEntry]] = {}
         for directory in directories:
-            with Folder(self.root, directory) as folder:
-                keyword_map = self._map(folder)
-                for name, path in scan.paths_of(folder, wanted).items():
+            with OpenMaildir(self.root, directory) as maildir:
+                keyword_map = self._map(maildir)
+                for name, path in scan.paths_of(maildir, wanted).items():
                     found.setdefault(name, (directory, scan.entry_of(path, keyword_map)))
         return found
 
@@ -207,8 +209,8 @@ class BlockingTree:
             while True:
                 yield self._maker.unmarked(self._clock.now())
 
-        with Folder(self.root, directory) as folder:
-            return scan.separate_twins(folder, twins, fresh())
+        with OpenMaildir(self.root, directory) as maildir:
+            return scan.separate_twins(maildir, twins, fresh())
 
     def publish(
         self,
@@ -217,35 +219,35 @@ class BlockingTree:
         maildir_names: Sequence[MaildirName],
         flag_sets: Sequence[FlagSet],
     ) -> list[LocalEntry]:
-        with Folder(self.root, directory) as folder:
-            keyword_map = self._map_with(folder, frozenset().union(*flag_sets))
+        with OpenMaildir(self.root, directory) as maildir:
+            keyword_map = self._map_with(maildir, frozenset().union(*flag_sets))
             letters = [flags.letters_for(flag_set, keyword_map) for flag_set in flag_sets]
-            paths = delivery.publish(folder, staged, list(zip(maildir_names, letters, strict=True)))
+            paths = delivery.publish(maildir, staged, list(zip(maildir_names, letters, strict=True)))
         return [scan.entry_of(path, keyword_map) for path in paths]
 
     def clean_tmp(self, directories: Sequence[str]) -> int:
         return sum(delivery.clean_tmp(self.root, directory, self._maker) for directory in directories)
 
     def set_flags(self, directory: str, changes: Sequence[FlagChange]) -> list[FlagResult]:
-        with Folder(self.root, directory) as folder:
+        with OpenMaildir(self.root, directory) as maildir:
             wanted = frozenset().union(*(change.add for change in changes))
-            return flags.set_flags(folder, changes, self._map_with(folder, wanted))
+            return flags.set_flags(maildir, changes, self._map_with(maildir, wanted))
 
     def remove(self, directory: str, paths: Mapping[MaildirName, str | None]) -> frozenset[MaildirName]:
-        with Folder(self.root, directory) as folder:
-            return flags.remove(folder, paths)
+        with OpenMaildir(self.root, directory) as maildir:
+            return flags.remove(maildir, paths)
 
     def move(self, source: str, entries: Sequence[LocalEntry], target: str) -> list[FlagResult]:
         results: list[FlagResult] = []
         left, reached = set[str](), set[str]()
-        with Folder(self.root, source) as from_folder, Folder(self.root, target) as to_folder:
+        with OpenMaildir(self.root, source) as from_maildir, OpenMaildir(self.root, target) as to_maildir:
             # A keyword's letter is another one there; letters nobody can explain mean nothing there and stay behind.
-            keyword_map = self._map_with(to_folder, frozenset().union(*(entry.flags for entry in entries)))
+            keyword_map = self._map_with(to_maildir, frozenset().union(*(entry.flags for entry in entries)))
             try:
                 for entry in entries:
                     path = _path_there(entry, keyword_map)
                     try:
-                        _rename(from_folder, entry.path, to_folder, path)
+                        _rename(from_maildir, entry.path, to_maildir, path)
                     except (MessageGone, NameTaken, OtherDisk) as exc:
                         results.append(exc)
                         continue
@@ -253,15 +255,15 @@ class BlockingTree:
                     reached.add(path.partition("/")[0])
                     results.append(scan.entry_of(path, keyword_map))
             finally:
-                to_folder.sync(*sorted(reached))
-                from_folder.sync(*sorted(left))
+                to_maildir.sync(*sorted(reached))
+                from_maildir.sync(*sorted(left))
         return results
 
     def carry_letters(
         self, source: str, target: str, moved: Sequence[tuple[LocalEntry, FlagSet]]
     ) -> list[LocalEntry]:
-        with Folder(self.root, source) as from_folder, Folder(self.root, target) as to_folder:
-            here, there = self._map(from_folder), self._map(to_folder)
+        with OpenMaildir(self.root, source) as from_maildir, OpenMaildir(self.root, target) as to_maildir:
+            here, there = self._map(from_maildir), self._map(to_maildir)
             meant = [flags.carried_flags(entry, shown, here, there) for entry, shown in moved]
         changed = [
             dataclasses.replace(entry, flags=flag_set)
@@ -279,8 +281,8 @@ class BlockingTree:
         ]
 
     def open(self, directory: str, name: MaildirName, path: str | None) -> int:
-        with Folder(self.root, directory) as folder:
-            return reading.open_file(folder, name, path)
+        with OpenMaildir(self.root, directory) as maildir:
+            return reading.open_file(maildir, name, path)
 
     def confirm_missing(self, wanted: Collection[MaildirName], directories: Sequence[str]) -> Missing:
         return scan.confirm_missing(self.root, directories, wanted, dict(self.maps))
@@ -288,28 +290,28 @@ class BlockingTree:
     def _identity(self, generation: int) -> Identity:
         return dataclasses.replace(self._expected, generation=generation)
 
-    def _parent(self, directory: str) -> Folder:
-        return Folder(self.root, directory.rpartition("/")[0] or ".")
+    def _parent(self, directory: str) -> OpenMaildir:
+        return OpenMaildir(self.root, directory.rpartition("/")[0] or ".")
 
-    def _map(self, folder: Folder) -> KeywordMap:
-        keyword_map = keywords.read_map(folder, self.maps.get(folder.directory))
-        self.maps[folder.directory] = keyword_map
+    def _map(self, maildir: OpenMaildir) -> KeywordMap:
+        keyword_map = keywords.read_map(maildir, self.maps.get(maildir.directory))
+        self.maps[maildir.directory] = keyword_map
         return keyword_map
 
-    def _map_with(self, folder: Folder, wanted: FlagSet) -> KeywordMap:
+    def _map_with(self, maildir: OpenMaildir, wanted: FlagSet) -> KeywordMap:
         """The map, with letters for the keywords among these flags."""
-        known = self._map(folder)
+        known = self._map(maildir)
         keyword_map = keywords.with_letters(
-            folder, known, wanted, mode=self._access.file_mode, used_letters=scan.letters_in_use(folder)
+            maildir, known, wanted, mode=self._access.file_mode, used_letters=scan.letters_in_use(maildir)
         )
-        self.maps[folder.directory] = keyword_map
+        self.maps[maildir.directory] = keyword_map
         return keyword_map
 
-    def _mark_folder(self, fd: int, directory: str) -> None:
-        with disk_errors(f"cannot write {directory}/{_FOLDER_MARK}"), suppress(FileExistsError):
+    def _mark_maildir(self, fd: int, directory: str) -> None:
+        with disk_errors(f"cannot write {directory}/{_MAILDIR_MARK}"), suppress(FileExistsError):
             os.close(
                 os.open(
-                    _FOLDER_MARK,
+                    _MAILDIR_MARK,
                     os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
                     self._access.file_mode,
                     dir_fd=fd,
@@ -328,17 +330,17 @@ def _path_there(entry: LocalEntry, keyword_map: KeywordMap) -> str:
     return f"{part}/{name}"
 
 
-def _rename(from_folder: Folder, path: str, to_folder: Folder, target: str) -> None:
+def _rename(from_maildir: OpenMaildir, path: str, to_maildir: OpenMaildir, target: str) -> None:
     part, _, name = path.partition("/")
     to_part, _, to_name = target.partition("/")
-    with disk_errors(f"cannot move {name} to {to_folder.directory}"):
+    with disk_errors(f"cannot move {name} to {to_maildir.directory}"):
         try:
-            rename.rename_exclusive(from_folder.part(part), name, to_folder.part(to_part), to_name)
+            rename.rename_exclusive(from_maildir.part(part), name, to_maildir.part(to_part), to_name)
         except FileNotFoundError as exc:
-            raise MessageGone(f"{path} is no longer in {from_folder.directory}") from exc
+            raise MessageGone(f"{path} is no longer in {from_maildir.directory}") from exc
         except FileExistsError as exc:
-            raise NameTaken(f"{target} exists in {to_folder.directory}") from exc
+            raise NameTaken(f"{target} exists in {to_maildir.directory}") from exc
         except OSError as exc:
             if exc.errno == errno.EXDEV:
-                raise OtherDisk(f"{path} cannot be renamed into {to_folder.directory}") from exc
+                raise OtherDisk(f"{path} cannot be renamed into {to_maildir.directory}") from exc
             raise

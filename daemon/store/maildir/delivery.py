@@ -17,7 +17,7 @@ from daemon.model.errors import StoreError
 from daemon.model.ids import MaildirName
 from daemon.store.maildir import content, names
 from daemon.store.maildir.errors import NameTaken, disk_errors, store_error
-from daemon.store.maildir.folder import Folder
+from daemon.store.maildir.open_maildir import OpenMaildir
 from daemon.store.maildir.sink import TmpSink
 from daemon.store.maildir.tmpfile import StagedFile, TmpFile
 from daemon.store.pools import Pools
@@ -39,7 +39,7 @@ class Batch:
         self._maker = maker
         self._clock = clock
         self._lock = threading.Lock()
-        self._folder: Folder | None = None
+        self._maildir: OpenMaildir | None = None
         self._files: list[TmpFile] = []
         self._is_closed = False
 
@@ -101,9 +101,9 @@ class Batch:
         with self._lock:
             if self._is_closed:
                 raise StoreError("the batch is closed")
-            if self._folder is None:
-                self._folder = Folder(self._root, self.directory)
-            file = TmpFile(self._folder.part("tmp"), self._maker.tmp(self._clock.now()), self._mode)
+            if self._maildir is None:
+                self._maildir = OpenMaildir(self._root, self.directory)
+            file = TmpFile(self._maildir.part("tmp"), self._maker.tmp(self._clock.now()), self._mode)
             self._files.append(file)
             return file
 
@@ -113,9 +113,9 @@ class Batch:
             files, self._files = self._files, []
             for file in files:
                 file.discard()
-            if self._folder is not None:
-                self._folder.close()
-                self._folder = None
+            if self._maildir is not None:
+                self._maildir.close()
+                self._maildir = None
 
 
 def sync_files(staged: Sequence[StagedFile]) -> None:
@@ -128,7 +128,7 @@ def sync_files(staged: Sequence[StagedFile]) -> None:
 
 
 def publish(
-    folder: Folder, staged: Sequence[StagedFile], targets: Sequence[tuple[MaildirName, str]]
+    maildir: OpenMaildir, staged: Sequence[StagedFile], targets: Sequence[tuple[MaildirName, str]]
 ) -> list[str]:
     """Give synced files their names and make those durable: no letters -> new/, else cur/ with `:2,` and the letters.
 
@@ -138,27 +138,27 @@ def publish(
     taken: list[MaildirName] = []
     paths: list[str] = []
     used: set[str] = set()
-    with disk_errors(f"cannot publish to {folder.directory}"):
+    with disk_errors(f"cannot publish to {maildir.directory}"):
         for one, (name, letters) in zip(staged, targets, strict=True):
             part, file_name = ("cur", f"{name}:2,{letters}") if letters else ("new", name)
             paths.append(f"{part}/{file_name}")
             try:
-                one.file.publish(folder.part(part), file_name)
+                one.file.publish(maildir.part(part), file_name)
             except FileExistsError:
                 taken.append(name)
             else:
                 used.add(part)
-        folder.sync(*sorted(used))
+        maildir.sync(*sorted(used))
     if taken:
-        raise NameTaken(f"{len(taken)} names in {folder.directory} are taken, the first is {taken[0]}")
+        raise NameTaken(f"{len(taken)} names in {maildir.directory} are taken, the first is {taken[0]}")
     return paths
 
 
 def clean_tmp(root: Path, directory: str, maker: names.NameMaker) -> int:
     """How many stale files of ours were removed from tmp/: those that earlier processes left. Others' files stay."""
     removed = 0
-    with Folder(root, directory) as folder, disk_errors(f"cannot clean the tmp of {directory}"):
-        tmp = folder.part("tmp")
+    with OpenMaildir(root, directory) as maildir, disk_errors(f"cannot clean the tmp of {directory}"):
+        tmp = maildir.part("tmp")
         with os.scandir(tmp) as listing:
             stale = [
                 entry.name

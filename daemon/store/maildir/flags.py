@@ -14,8 +14,8 @@ from daemon.model.ids import MaildirName
 from daemon.model.views import LocalEntry
 from daemon.store.maildir import names, rename, scan
 from daemon.store.maildir.errors import MessageGone, NameTaken, OtherDisk, disk_errors
-from daemon.store.maildir.folder import Folder
 from daemon.store.maildir.keywords import KeywordMap, letters_to_flags
+from daemon.store.maildir.open_maildir import OpenMaildir
 
 MAX_TRIES: Final = 8
 MAX_UNSEEN: Final = (
@@ -81,7 +81,9 @@ def changed_path(path: str, change: FlagChange, keyword_map: KeywordMap) -> str:
     return f"cur/{name}:2,{''.join(sorted(after))}{tail}"
 
 
-def set_flags(folder: Folder, changes: Sequence[FlagChange], keyword_map: KeywordMap) -> list[FlagResult]:
+def set_flags(
+    maildir: OpenMaildir, changes: Sequence[FlagChange], keyword_map: KeywordMap
+) -> list[FlagResult]:
     """What became of each file, in order; the renames are durable on return."""
     results: dict[int, FlagResult] = {}
     touched: set[str] = set()
@@ -92,28 +94,28 @@ def set_flags(folder: Folder, changes: Sequence[FlagChange], keyword_map: Keywor
         try:
             if target == path:
                 part, _, file_name = path.partition("/")
-                os.stat(file_name, dir_fd=folder.part(part), follow_symlinks=False)
+                os.stat(file_name, dir_fd=maildir.part(part), follow_symlinks=False)
             else:
-                _move(folder, path, target)
+                _move(maildir, path, target)
                 touched.update((path.partition("/")[0], "cur"))
         except FileNotFoundError:
             return False
         except FileExistsError:
-            results[at] = NameTaken(f"{target} exists beside {path} in {folder.directory}")
+            results[at] = NameTaken(f"{target} exists beside {path} in {maildir.directory}")
             return True
         results[at] = scan.entry_of(target, keyword_map)
         return True
 
     wanted = {at: (change.maildir_name, change.first_path(keyword_map)) for at, change in enumerate(changes)}
-    with disk_errors(f"cannot change flags in {folder.directory}"):
-        lost = _each_where_it_is(folder, wanted, attempt)
-        folder.sync(*sorted(touched))
+    with disk_errors(f"cannot change flags in {maildir.directory}"):
+        lost = _each_where_it_is(maildir, wanted, attempt)
+        maildir.sync(*sorted(touched))
     for at in lost:
-        results[at] = MessageGone(f"{changes[at].maildir_name} is no longer in {folder.directory}")
+        results[at] = MessageGone(f"{changes[at].maildir_name} is no longer in {maildir.directory}")
     return [results[at] for at in range(len(changes))]
 
 
-def remove(folder: Folder, paths: Mapping[MaildirName, str | None]) -> frozenset[MaildirName]:
+def remove(maildir: OpenMaildir, paths: Mapping[MaildirName, str | None]) -> frozenset[MaildirName]:
     """The names whose file was removed now; those already absent are not among them. Durable on return."""
     removed: set[MaildirName] = set()
     touched: set[str] = set()
@@ -122,27 +124,27 @@ def remove(folder: Folder, paths: Mapping[MaildirName, str | None]) -> frozenset
     def attempt(at: int, path: str) -> bool:
         part, _, file_name = path.partition("/")
         try:
-            os.unlink(file_name, dir_fd=folder.part(part))
+            os.unlink(file_name, dir_fd=maildir.part(part))
         except FileNotFoundError:
             return False
         touched.add(part)
         removed.add(wanted[at][0])
         return True
 
-    with disk_errors(f"cannot remove files in {folder.directory}"):
-        _each_where_it_is(folder, wanted, attempt)
-        folder.sync(*sorted(touched))
+    with disk_errors(f"cannot remove files in {maildir.directory}"):
+        _each_where_it_is(maildir, wanted, attempt)
+        maildir.sync(*sorted(touched))
     return frozenset(removed)
 
 
-def _move(folder: Folder, path: str, target: str) -> None:
+def _move(maildir: OpenMaildir, path: str, target: str) -> None:
     part, _, file_name = path.partition("/")
     target_part, _, target_name = target.partition("/")
-    rename.rename_exclusive(folder.part(part), file_name, folder.part(target_part), target_name)
+    rename.rename_exclusive(maildir.part(part), file_name, maildir.part(target_part), target_name)
 
 
 def _each_where_it_is(
-    folder: Folder,
+    maildir: OpenMaildir,
     wanted: Mapping[int, tuple[MaildirName, str | None]],
     attempt: Callable[[int, str], bool],
 ) -> set[int]:
@@ -153,13 +155,13 @@ def _each_where_it_is(
     waiting = {at: path for at, (_, path) in wanted.items()}
     unknown = [at for at, path in waiting.items() if path is None]
     if len(unknown) <= MOST_GUESSED:
-        waiting |= {at: scan.likely_path(folder, wanted[at][0]) for at in unknown}
+        waiting |= {at: scan.likely_path(maildir, wanted[at][0]) for at in unknown}
     unseen = dict.fromkeys(wanted, 0)
     lost = set[int]()
     for number in range(MAX_TRIES):
         if number or None in waiting.values():
             lost_names = {wanted[at][0] for at, path in waiting.items() if number or path is None}
-            shown = scan.paths_of(folder, lost_names)
+            shown = scan.paths_of(maildir, lost_names)
             for at in waiting:
                 if wanted[at][0] in lost_names:
                     waiting[at] = shown.get(wanted[at][0])

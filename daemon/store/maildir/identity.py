@@ -17,9 +17,9 @@ from typing import Final
 
 from daemon.model.errors import StoreForeign
 from daemon.model.ids import AccountId
-from daemon.store.maildir import folder as folders
+from daemon.store.maildir import open_maildir
 from daemon.store.maildir.errors import disk_errors
-from daemon.store.maildir.folder import Access, Folder
+from daemon.store.maildir.open_maildir import Access, OpenMaildir
 
 ID_FILE: Final = "mailsyncd-id"
 _NEXT_FILE: Final = "mailsyncd-id.next"
@@ -44,12 +44,12 @@ class Identity:
     generation: int = 0
 
 
-def read(folder_fd: int, directory: str) -> Identity | None:
+def read(maildir_fd: int, directory: str) -> Identity | None:
     """The identity of an open directory; None where the file is missing, no regular file, or not readable as one."""
     with disk_errors(f"cannot read {directory}/{ID_FILE}"):
         try:
             fd = os.open(
-                ID_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder_fd
+                ID_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=maildir_fd
             )
         except OSError as exc:
             if exc.errno in {errno.ENOENT, errno.ELOOP}:
@@ -68,38 +68,38 @@ def read(folder_fd: int, directory: str) -> Identity | None:
     )
 
 
-def check(folder: Folder, expected: Identity) -> Identity:
+def check(maildir: OpenMaildir, expected: Identity) -> Identity:
     """The directory's identity, which is the expected one whatever its generation.
 
     Raises:
         StoreForeign: No id file (store_missing), or another store's or account's (store_foreign).
     """
-    found = read(folder.fd, folder.directory)
+    found = read(maildir.fd, maildir.directory)
     if found is None:
         raise StoreForeign(
-            f"the mail directory {folder.directory} has no {ID_FILE}: it is empty, was replaced, or is not mounted",
+            f"the mail directory {maildir.directory} has no {ID_FILE}: it is empty, was replaced, or is not mounted",
             reason="store_missing",
-            remedy=folders.MISSING_REMEDY,
+            remedy=open_maildir.MISSING_REMEDY,
         )
     if (found.store_id, found.account) != (expected.store_id, expected.account):
         raise StoreForeign(
-            f"the mail directory {folder.directory} belongs to account {found.account} of store {found.store_id}",
+            f"the mail directory {maildir.directory} belongs to account {found.account} of store {found.store_id}",
             reason="store_foreign",
             remedy="point the account's maildir at its own directory; " + _ADOPT_REMEDY,
         )
     return found
 
 
-def write(folder_fd: int, directory: str, identity: Identity, access: Access) -> None:
+def write(maildir_fd: int, directory: str, identity: Identity, access: Access) -> None:
     """Put the identity there, durable on return; an earlier one is replaced in one step."""
     with disk_errors(f"cannot write {directory}/{ID_FILE}"):
         with suppress(FileNotFoundError):
-            os.unlink(_NEXT_FILE, dir_fd=folder_fd)
+            os.unlink(_NEXT_FILE, dir_fd=maildir_fd)
         fd = os.open(
             _NEXT_FILE,
             os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
             access.file_mode,
-            dir_fd=folder_fd,
+            dir_fd=maildir_fd,
         )
         try:
             os.write(
@@ -110,8 +110,8 @@ def write(folder_fd: int, directory: str, identity: Identity, access: Access) ->
             os.fsync(fd)
         finally:
             os.close(fd)
-        os.rename(_NEXT_FILE, ID_FILE, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
-        os.fsync(folder_fd)
+        os.rename(_NEXT_FILE, ID_FILE, src_dir_fd=maildir_fd, dst_dir_fd=maildir_fd)
+        os.fsync(maildir_fd)
 
 
 def claim(
@@ -131,13 +131,13 @@ def claim(
             os.fsync(parent)
         finally:
             os.close(parent)
-    with Folder(root, ".") as folder:
-        found = read(folder.fd, ".")
+    with OpenMaildir(root, ".") as maildir:
+        found = read(maildir.fd, ".")
         if found is not None:
-            check(folder, identity)
+            check(maildir, identity)
             return
-        here = folder.names()
-        maildirs = folders.list_maildirs(root, is_nested=is_nested)
+        here = maildir.names()
+        maildirs = open_maildir.list_maildirs(root, is_nested=is_nested)
         if not adopt and (
             any(not _MAY_LIE_IN_AN_EMPTY_TREE.match(name) for name in here)
             or any(_has_messages(root, directory) for directory in maildirs)
@@ -150,26 +150,26 @@ def claim(
         _require_unclaimed(root, maildirs, identity)
         with disk_errors(f"cannot set the mode of {root}"):
             if not adopt:
-                access.apply(folder.fd)
-    fd = folders.make_directories(root, ".", access=access, has_parts=root_is_maildir)
+                access.apply(maildir.fd)
+    fd = open_maildir.make_directories(root, ".", access=access, has_parts=root_is_maildir)
     os.close(fd)
     # The root comes last: a claim that was interrupted is not yet a claim and is simply made again.
     for directory in (*(name for name in maildirs if name != "."), "."):
-        with Folder(root, directory) as folder:
-            write(folder.fd, directory, identity, access)
+        with OpenMaildir(root, directory) as maildir:
+            write(maildir.fd, directory, identity, access)
 
 
 def _require_unclaimed(root: Path, maildirs: tuple[str, ...], identity: Identity) -> None:
     for directory in maildirs:
-        with Folder(root, directory) as folder:
-            if read(folder.fd, directory) is not None:
-                check(folder, identity)
+        with OpenMaildir(root, directory) as maildir:
+            if read(maildir.fd, directory) is not None:
+                check(maildir, identity)
 
 
 def _has_messages(root: Path, directory: str) -> bool:
-    with Folder(root, directory) as folder, disk_errors(f"cannot list {directory}"):
+    with OpenMaildir(root, directory) as maildir, disk_errors(f"cannot list {directory}"):
         for part in ("new", "cur"):
-            with os.scandir(folder.part(part)) as listing:
+            with os.scandir(maildir.part(part)) as listing:
                 if any(not entry.name.startswith(".") for entry in listing):
                     return True
     return False

@@ -28,7 +28,7 @@ from daemon.model.flags import (
     normalise_flags,
 )
 from daemon.store.maildir.errors import disk_errors
-from daemon.store.maildir.folder import Folder
+from daemon.store.maildir.open_maildir import OpenMaildir
 
 KEYWORDS_FILE: Final = "dovecot-keywords"
 LOCK_FILE: Final = "dovecot-uidlist.lock"
@@ -91,12 +91,12 @@ def letters_to_flags(letters: str, keyword_map: KeywordMap) -> tuple[FlagSet, bo
     return frozenset(flags), has_unknown
 
 
-def read_map(folder: Folder, known: KeywordMap | None = None) -> KeywordMap:
+def read_map(maildir: OpenMaildir, known: KeywordMap | None = None) -> KeywordMap:
     """The mailbox's map; `known` itself while its file is the same."""
-    with disk_errors(f"cannot read {folder.directory}/{KEYWORDS_FILE}"):
+    with disk_errors(f"cannot read {maildir.directory}/{KEYWORDS_FILE}"):
         try:
             fd = os.open(
-                KEYWORDS_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder.fd
+                KEYWORDS_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=maildir.fd
             )
         except OSError as exc:
             if exc.errno == errno.ELOOP:
@@ -131,7 +131,12 @@ def parse_map(raw: bytes) -> dict[str, Flag]:
 
 
 def with_letters(
-    folder: Folder, known: KeywordMap, wanted: Collection[Flag], *, mode: int, used_letters: Iterator[str]
+    maildir: OpenMaildir,
+    known: KeywordMap,
+    wanted: Collection[Flag],
+    *,
+    mode: int,
+    used_letters: Iterator[str],
 ) -> KeywordMap:
     """The map after giving each wanted keyword a letter; those that come too late get none.
 
@@ -151,8 +156,8 @@ def with_letters(
     ]
     if not missing or not known.is_usable or len(known.flag_of_letter) >= LETTER_COUNT:
         return known
-    with _dotlock(folder):
-        current = read_map(folder)
+    with _dotlock(maildir):
+        current = read_map(maildir)
         taken = _numbered(current.raw) | set(current.flag_of_letter)
         missing = [flag for flag in missing if not current.keyword_letters_of(flag)]
         if not missing or not current.is_usable:
@@ -164,8 +169,8 @@ def with_letters(
             return current
         raw = current.raw if not current.raw or current.raw.endswith(b"\n") else current.raw + b"\n"
         raw += b"".join(b"%d %s\n" % (ord(letter) - ord("a"), flag.encode()) for letter, flag in added)
-        _replace(folder, raw, mode, current.stamp)
-        return read_map(folder)
+        _replace(maildir, raw, mode, current.stamp)
+        return read_map(maildir)
 
 
 def _numbered(raw: bytes) -> set[str]:
@@ -174,21 +179,21 @@ def _numbered(raw: bytes) -> set[str]:
     return {chr(ord("a") + int(n)) for n in numbers if n.isdigit() and len(n) <= 2 and int(n) < LETTER_COUNT}
 
 
-def _replace(folder: Folder, raw: bytes, mode: int, old: tuple[int, int, int] | None) -> None:
+def _replace(maildir: OpenMaildir, raw: bytes, mode: int, old: tuple[int, int, int] | None) -> None:
     """Write the file anew under Dovecot's own name for that and rename it; who may read it stays as it was."""
-    with disk_errors(f"cannot write {folder.directory}/{KEYWORDS_FILE}"):
+    with disk_errors(f"cannot write {maildir.directory}/{KEYWORDS_FILE}"):
         with suppress(FileNotFoundError):
-            os.unlink(NEXT_FILE, dir_fd=folder.fd)
+            os.unlink(NEXT_FILE, dir_fd=maildir.fd)
         fd = os.open(
             NEXT_FILE,
             os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
             mode,
-            dir_fd=folder.fd,
+            dir_fd=maildir.fd,
         )
         try:
             os.write(fd, raw)
             if old is not None:
-                status = os.stat(KEYWORDS_FILE, dir_fd=folder.fd, follow_symlinks=False)
+                status = os.stat(KEYWORDS_FILE, dir_fd=maildir.fd, follow_symlinks=False)
                 with suppress(PermissionError):
                     os.fchown(fd, status.st_uid, status.st_gid)
                 os.fchmod(fd, stat.S_IMODE(status.st_mode))
@@ -197,25 +202,25 @@ def _replace(folder: Folder, raw: bytes, mode: int, old: tuple[int, int, int] | 
             os.fsync(fd)
         finally:
             os.close(fd)
-        os.rename(NEXT_FILE, KEYWORDS_FILE, src_dir_fd=folder.fd, dst_dir_fd=folder.fd)
-        os.fsync(folder.fd)
+        os.rename(NEXT_FILE, KEYWORDS_FILE, src_dir_fd=maildir.fd, dst_dir_fd=maildir.fd)
+        os.fsync(maildir.fd)
 
 
 @contextmanager
-def _dotlock(folder: Folder) -> Iterator[None]:
+def _dotlock(maildir: OpenMaildir) -> Iterator[None]:
     """Holds Dovecot's lock of the mailbox: a file made with O_EXCL that says `PID:HOST`."""
     deadline = time.monotonic() + LOCK_DEADLINE_SECONDS
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with disk_errors(f"cannot lock {folder.directory}"):
+    with disk_errors(f"cannot lock {maildir.directory}"):
         while True:
             try:
-                fd = os.open(LOCK_FILE, flags, 0o600, dir_fd=folder.fd)
+                fd = os.open(LOCK_FILE, flags, 0o600, dir_fd=maildir.fd)
             except FileExistsError:
-                if _remove_stale_lock(folder):
+                if _remove_stale_lock(maildir):
                     continue
                 if time.monotonic() >= deadline:
                     raise KeywordsLocked(
-                        f"{folder.directory}/{LOCK_FILE} is held by another program"
+                        f"{maildir.directory}/{LOCK_FILE} is held by another program"
                     ) from None
                 time.sleep(_RETRY_SECONDS)
             else:
@@ -228,20 +233,20 @@ def _dotlock(folder: Folder) -> Iterator[None]:
         try:
             yield
         finally:
-            _unlock(folder, mine)
+            _unlock(maildir, mine)
 
 
-def _unlock(folder: Folder, mine: int) -> None:
+def _unlock(maildir: OpenMaildir, mine: int) -> None:
     """Remove the lock if it is still that file: after a long stall Dovecot may have taken ours over."""
     with suppress(FileNotFoundError):
-        if os.stat(LOCK_FILE, dir_fd=folder.fd, follow_symlinks=False).st_ino == mine:
-            os.unlink(LOCK_FILE, dir_fd=folder.fd)
+        if os.stat(LOCK_FILE, dir_fd=maildir.fd, follow_symlinks=False).st_ino == mine:
+            os.unlink(LOCK_FILE, dir_fd=maildir.fd)
 
 
-def _remove_stale_lock(folder: Folder) -> bool:
+def _remove_stale_lock(maildir: OpenMaildir) -> bool:
     """Whether the lock was left by a dead process, or silent beyond Dovecot's own limit, and is gone now."""
     try:
-        fd = os.open(LOCK_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder.fd)
+        fd = os.open(LOCK_FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=maildir.fd)
     except FileNotFoundError:
         return True
     try:
@@ -251,7 +256,7 @@ def _remove_stale_lock(folder: Folder) -> bool:
         os.close(fd)
     if not _is_dead(owner) and time.time() - status.st_mtime < LOCK_STALE_SECONDS:
         return False
-    _unlock(folder, status.st_ino)
+    _unlock(maildir, status.st_ino)
     return True
 
 

@@ -1,7 +1,7 @@
 """Single files of a mailbox, looked up where they should be; only for those that are not there are the names listed.
 
 What a listing of the mailbox costs grows with the mailbox, a look-up does not. A file found at its place may have a twin
-elsewhere, which only a listing shows (`scan.scan_folder`). Absent is what a complete listing of names lacks; a file that
+elsewhere, which only a listing shows (`scan.scan_maildir`). Absent is what a complete listing of names lacks; a file that
 another program renames meanwhile is neither found nor absent. Blocks; runs in a named pool.
 """
 
@@ -15,8 +15,8 @@ from daemon.model.views import LocalEntry
 from daemon.store.maildir import names, scan
 from daemon.store.maildir.errors import disk_errors
 from daemon.store.maildir.flags import letters_for
-from daemon.store.maildir.folder import Folder
 from daemon.store.maildir.keywords import KeywordMap, letters_to_flags
+from daemon.store.maildir.open_maildir import OpenMaildir
 
 MOST_TRIES: Final = 3
 
@@ -43,7 +43,7 @@ class Lookup:
     is_empty: bool | None = None
 
 
-def look_up(folder: Folder, keyword_map: KeywordMap, wanted: Mapping[MaildirName, Sought]) -> Lookup:
+def look_up(maildir: OpenMaildir, keyword_map: KeywordMap, wanted: Mapping[MaildirName, Sought]) -> Lookup:
     """Where these files are now.
 
     Raises:
@@ -51,10 +51,10 @@ def look_up(folder: Folder, keyword_map: KeywordMap, wanted: Mapping[MaildirName
         StoreError: The listing could not be completed.
     """
     paths: dict[MaildirName, str] = {}
-    with disk_errors(f"cannot look into {folder.directory}"):
+    with disk_errors(f"cannot look into {maildir.directory}"):
         for name, sought in wanted.items():
             for path in _likely_paths(name, sought, keyword_map):
-                if scan.is_file(folder, path):
+                if scan.is_file(maildir, path):
                     paths[name] = path
                     break
     missing = wanted.keys() - paths.keys()
@@ -63,10 +63,10 @@ def look_up(folder: Folder, keyword_map: KeywordMap, wanted: Mapping[MaildirName
     for _ in range(MOST_TRIES):
         if not missing:
             break
-        shown, is_empty = _listed(folder, missing)
+        shown, is_empty = _listed(maildir, missing)
         absent = missing - shown.keys()
-        with disk_errors(f"cannot look into {folder.directory}"):
-            paths.update((name, path) for name, path in shown.items() if scan.is_file(folder, path))
+        with disk_errors(f"cannot look into {maildir.directory}"):
+            paths.update((name, path) for name, path in shown.items() if scan.is_file(maildir, path))
         missing = missing - paths.keys() - absent
     entries: dict[MaildirName, LocalEntry] = {}
     unknown = set[MaildirName]()
@@ -95,12 +95,12 @@ def _likely_paths(name: MaildirName, sought: Sought, keyword_map: KeywordMap) ->
             yield f"new/{name}"
 
 
-def _listed(folder: Folder, wanted: Collection[MaildirName]) -> tuple[dict[MaildirName, str], bool]:
+def _listed(maildir: OpenMaildir, wanted: Collection[MaildirName]) -> tuple[dict[MaildirName, str], bool]:
     """Paths at which these names are listed, and whether nothing at all is."""
     found: dict[MaildirName, str] = {}
     is_empty = True
     for part in scan.PARTS:
-        listed = folder.names(part)
+        listed = maildir.names(part)
         is_empty = is_empty and all(file_name.startswith(".") for file_name in listed)
         for file_name in listed:
             name = MaildirName(file_name.partition(":")[0])

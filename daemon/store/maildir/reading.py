@@ -15,7 +15,7 @@ from daemon.model.envelope import Content
 from daemon.model.ids import MaildirName
 from daemon.store.maildir import content, scan
 from daemon.store.maildir.errors import FileUnreadable, MessageGone, disk_errors
-from daemon.store.maildir.folder import Folder
+from daemon.store.maildir.open_maildir import OpenMaildir
 from daemon.store.pools import Pools
 
 _OPEN: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -32,7 +32,7 @@ class FileStatus:
     inode: int
 
 
-def open_file(folder: Folder, name: MaildirName, path: str | None) -> int:
+def open_file(maildir: OpenMaildir, name: MaildirName, path: str | None) -> int:
     """A descriptor of the regular file of that unique name, first tried at `path`.
 
     Raises:
@@ -42,25 +42,25 @@ def open_file(folder: Folder, name: MaildirName, path: str | None) -> int:
     with disk_errors(f"cannot open {name}", FileUnreadable):
         for number in range(_MAX_TRIES):
             if number or path is None:
-                path = scan.likely_path(folder, name) or scan.paths_of(folder, {name}).get(name)
+                path = scan.likely_path(maildir, name) or scan.paths_of(maildir, {name}).get(name)
             if path is None:
                 continue
             part, _, file_name = path.partition("/")
             try:
-                fd = os.open(file_name, _OPEN, dir_fd=folder.part(part))
+                fd = os.open(file_name, _OPEN, dir_fd=maildir.part(part))
             except FileNotFoundError:
                 continue
             if stat.S_ISREG(os.fstat(fd).st_mode):
                 return fd
             os.close(fd)
-            raise FileUnreadable(f"{path} in {folder.directory} is no regular file")
-    raise MessageGone(f"{name} is no longer in {folder.directory}")
+            raise FileUnreadable(f"{path} in {maildir.directory} is no regular file")
+    raise MessageGone(f"{name} is no longer in {maildir.directory}")
 
 
 def read_file(root: Path, directory: str, name: MaildirName, path: str | None) -> bytes:
     """The file's octets, all in memory."""
-    with Folder(root, directory) as folder:
-        fd = open_file(folder, name, path)
+    with OpenMaildir(root, directory) as maildir:
+        fd = open_file(maildir, name, path)
     with disk_errors(f"cannot read {name}", FileUnreadable), os.fdopen(fd, "rb", buffering=0) as file:
         return file.readall()
 
@@ -70,9 +70,9 @@ def content_of(
 ) -> list[Content]:
     """Facts of these files, in order, each read in chunks."""
     found = []
-    with Folder(root, directory) as folder:
+    with OpenMaildir(root, directory) as maildir:
         for name, path in wanted:
-            fd = open_file(folder, name, path)
+            fd = open_file(maildir, name, path)
             meter = content.ContentMeter()
             with disk_errors(f"cannot read {name}", FileUnreadable):
                 try:
@@ -89,7 +89,7 @@ def status_of(
 ) -> dict[MaildirName, FileStatus]:
     """Size, time and inode of these files, without opening them; those that are gone are left out."""
     found: dict[MaildirName, FileStatus] = {}
-    with Folder(root, directory) as folder, disk_errors(f"cannot stat in {directory}"):
+    with OpenMaildir(root, directory) as maildir, disk_errors(f"cannot stat in {directory}"):
         waiting = dict(wanted)
         for number in range(3):
             for name, path in list(waiting.items()):
@@ -97,7 +97,7 @@ def status_of(
                     continue
                 part, _, file_name = path.partition("/")
                 try:
-                    status = os.stat(file_name, dir_fd=folder.part(part), follow_symlinks=False)
+                    status = os.stat(file_name, dir_fd=maildir.part(part), follow_symlinks=False)
                 except FileNotFoundError:
                     continue
                 del waiting[name]
@@ -107,7 +107,7 @@ def status_of(
                     )
             if not waiting or number == 2:
                 break
-            shown = scan.paths_of(folder, waiting)
+            shown = scan.paths_of(maildir, waiting)
             waiting = {name: shown.get(name) for name in waiting}
     return found
 
@@ -145,8 +145,8 @@ class _Reader:
                 if self._is_closed:
                     return b""
                 if self._fd < 0:
-                    with Folder(*self._where) as folder:
-                        self._fd = open_file(folder, self._name, self._path)
+                    with OpenMaildir(*self._where) as maildir:
+                        self._fd = open_file(maildir, self._name, self._path)
                 with disk_errors(f"cannot read {self._name}", FileUnreadable):
                     return self._stream.convert(os.read(self._fd, content.CHUNK_BYTES))
             finally:

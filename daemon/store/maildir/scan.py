@@ -20,8 +20,8 @@ from daemon.model.ids import MaildirName
 from daemon.model.views import LocalEntry
 from daemon.store.maildir import names
 from daemon.store.maildir.errors import disk_errors
-from daemon.store.maildir.folder import Folder
 from daemon.store.maildir.keywords import KEYWORDS_FILE, KeywordMap, letters_to_flags
+from daemon.store.maildir.open_maildir import OpenMaildir
 
 PARTS: Final = (
     "new",
@@ -95,15 +95,15 @@ class Missing:
     unproved: frozenset[MaildirName] = frozenset()
 
 
-def take_stamp(folder: Folder) -> DirStamp:
+def take_stamp(maildir: OpenMaildir) -> DirStamp:
     """The stamp of a mailbox's directory as it is now."""
-    with disk_errors(f"cannot read {folder.directory}"):
+    with disk_errors(f"cannot read {maildir.directory}"):
         times: list[int] = []
         for part in PARTS:
-            status = os.fstat(folder.part(part))
+            status = os.fstat(maildir.part(part))
             times += (status.st_mtime_ns, status.st_ino)
         try:
-            status = os.stat(KEYWORDS_FILE, dir_fd=folder.fd, follow_symlinks=False)
+            status = os.stat(KEYWORDS_FILE, dir_fd=maildir.fd, follow_symlinks=False)
         except FileNotFoundError:
             times += (0, 0)
         else:
@@ -113,21 +113,21 @@ def take_stamp(folder: Folder) -> DirStamp:
     return DirStamp(tuple(times), 0 if is_settled else next(_unsettled_numbers))
 
 
-def scan_folder(folder: Folder, keyword_map: KeywordMap) -> Scan:
+def scan_maildir(maildir: OpenMaildir, keyword_map: KeywordMap) -> Scan:
     """One complete listing of new/ and cur/.
 
     Raises:
         StoreForeign: A directory is missing (store_missing).
         StoreError: The listing could not be completed: it proves nothing.
     """
-    stamp = take_stamp(folder)
+    stamp = take_stamp(maildir)
     entries: dict[MaildirName, LocalEntry] = {}
     oddities: list[str] = []
     seen_twice: list[tuple[MaildirName, str]] = []
     unknown: set[MaildirName] = set()
     flags_of_info: dict[str, tuple[FlagSet, bool]] = {}
     for part in PARTS:
-        for file_name in _list_part(folder, part, oddities):
+        for file_name in _list_part(maildir, part, oddities):
             name, info = names.split_file_name(file_name)
             known = flags_of_info.get(info)
             if known is None:
@@ -140,7 +140,7 @@ def scan_folder(folder: Folder, keyword_map: KeywordMap) -> Scan:
             entries[name] = LocalEntry(
                 maildir_name=name, path=f"{part}/{file_name}", flags=flags, is_ours=names.OUR_MARK in name
             )
-    twins = tuple(_settle_twice(folder, entries, seen_twice, keyword_map)) if seen_twice else ()
+    twins = tuple(_settle_twice(maildir, entries, seen_twice, keyword_map)) if seen_twice else ()
     return Scan(
         entries=entries,
         stamp=stamp,
@@ -158,55 +158,55 @@ def entry_of(path: str, keyword_map: KeywordMap) -> LocalEntry:
     return LocalEntry(maildir_name=name, path=path, flags=flags, is_ours=names.is_ours(name))
 
 
-def paths_of(folder: Folder, wanted: Collection[MaildirName]) -> dict[MaildirName, str]:
+def paths_of(maildir: OpenMaildir, wanted: Collection[MaildirName]) -> dict[MaildirName, str]:
     """Where these files are now, by one listing; the path in cur/ where a name was seen twice."""
     found: dict[MaildirName, str] = {}
     for part in PARTS:
-        for file_name in _list_part(folder, part, []):
+        for file_name in _list_part(maildir, part, []):
             name = MaildirName(file_name.partition(":")[0])
             if name in wanted:
                 found[name] = f"{part}/{file_name}"
     return found
 
 
-def likely_path(folder: Folder, name: MaildirName) -> str | None:
+def likely_path(maildir: OpenMaildir, name: MaildirName) -> str | None:
     """The path if the file has one of the common names: a listing of a large mailbox costs a thousand times more."""
     for path in (f"cur/{name}:2,S", f"new/{name}", f"cur/{name}:2,"):
-        if is_file(folder, path):
+        if is_file(maildir, path):
             return path
     return None
 
 
-def is_file(folder: Folder, path: str) -> bool:
+def is_file(maildir: OpenMaildir, path: str) -> bool:
     """Whether there is a regular file at this path, relative to the mailbox's directory."""
-    return _stat_path(folder, path) is not None
+    return _stat_path(maildir, path) is not None
 
 
-def letters_in_use(folder: Folder) -> Iterator[str]:
+def letters_in_use(maildir: OpenMaildir) -> Iterator[str]:
     """Keyword letters in the names of the mailbox's files; nothing is listed before the first is asked for."""
     seen: set[str] = set()
     for part in PARTS:
-        for file_name in _list_part(folder, part, []):
+        for file_name in _list_part(maildir, part, []):
             for letter in names.split_info(names.split_file_name(file_name)[1])[0]:
                 if letter.islower() and letter not in seen:
                     seen.add(letter)
                     yield letter
 
 
-def separate_twins(folder: Folder, twins: Sequence[Twin], fresh: Iterator[MaildirName]) -> list[str]:
+def separate_twins(maildir: OpenMaildir, twins: Sequence[Twin], fresh: Iterator[MaildirName]) -> list[str]:
     """Make unique names unique again (sync.md 6): paths of the files that are new messages now.
 
     Of two names on one inode the second is dropped; other seconds get a fresh name and keep their letters.
     """
     renamed: list[str] = []
     touched: set[str] = set()
-    with disk_errors(f"cannot separate files of one name in {folder.directory}"):
+    with disk_errors(f"cannot separate files of one name in {maildir.directory}"):
         for twin in twins:
-            first, second = _stat_path(folder, twin.first), _stat_path(folder, twin.second)
+            first, second = _stat_path(maildir, twin.first), _stat_path(maildir, twin.second)
             if first is None or second is None:
                 continue
             part, _, file_name = twin.second.partition("/")
-            fd = folder.part(part)
+            fd = maildir.part(part)
             if (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino):
                 os.unlink(file_name, dir_fd=fd)
             else:
@@ -215,7 +215,7 @@ def separate_twins(folder: Folder, twins: Sequence[Twin], fresh: Iterator[Maildi
                 os.rename(file_name, target, src_dir_fd=fd, dst_dir_fd=fd)
                 renamed.append(f"{part}/{target}")
             touched.add(part)
-    folder.sync(*touched)
+    maildir.sync(*touched)
     return renamed
 
 
@@ -241,8 +241,8 @@ def confirm_missing(
         time.sleep(SETTLE_SECONDS)  # a later change bears a later time than any in `before`
         for directory in directories:
             keyword_map = maps.get(directory) or KeywordMap()
-            with Folder(root, directory) as folder:
-                for name, path in paths_of(folder, open_names).items():
+            with OpenMaildir(root, directory) as maildir:
+                for name, path in paths_of(maildir, open_names).items():
                     found[name] = (directory, entry_of(path, keyword_map))
         open_names.difference_update(found)
         listings += 1
@@ -252,11 +252,11 @@ def confirm_missing(
     return Missing(found=found, unproved=frozenset(open_names))
 
 
-def _list_part(folder: Folder, part: str, oddities: list[str]) -> Iterator[str]:
+def _list_part(maildir: OpenMaildir, part: str, oddities: list[str]) -> Iterator[str]:
     """Names of the regular files, whatever else lies there noted in `oddities`. Dot files are no messages."""
     with (
-        disk_errors(f"cannot list {folder.directory}/{part}"),
-        os.scandir(folder.part(part)) as listing,
+        disk_errors(f"cannot list {maildir.directory}/{part}"),
+        os.scandir(maildir.part(part)) as listing,
     ):
         for entry in listing:
             name = entry.name
@@ -269,7 +269,7 @@ def _list_part(folder: Folder, part: str, oddities: list[str]) -> Iterator[str]:
 
 
 def _settle_twice(
-    folder: Folder,
+    maildir: OpenMaildir,
     entries: dict[MaildirName, LocalEntry],
     seen_twice: list[tuple[MaildirName, str]],
     keyword_map: KeywordMap,
@@ -279,18 +279,18 @@ def _settle_twice(
         latest = entries[name].path
         if latest == earlier:
             continue
-        has_earlier = _stat_path(folder, earlier) is not None
-        has_latest = _stat_path(folder, latest) is not None
+        has_earlier = _stat_path(maildir, earlier) is not None
+        has_latest = _stat_path(maildir, latest) is not None
         if has_earlier and has_latest:
             yield Twin(name, latest, earlier)
         elif has_earlier:
             entries[name] = entry_of(earlier, keyword_map)
 
 
-def _stat_path(folder: Folder, path: str) -> os.stat_result | None:
+def _stat_path(maildir: OpenMaildir, path: str) -> os.stat_result | None:
     part, _, file_name = path.partition("/")
     try:
-        status = os.stat(file_name, dir_fd=folder.part(part), follow_symlinks=False)
+        status = os.stat(file_name, dir_fd=maildir.part(part), follow_symlinks=False)
     except FileNotFoundError:
         return None
     return status if stat.S_ISREG(status.st_mode) else None
@@ -299,8 +299,8 @@ def _stat_path(folder: Folder, path: str) -> os.stat_result | None:
 def _state(root: Path, directory: str) -> tuple[int, ...]:
     """Which directories new/ and cur/ are, and when their names last changed."""
     state: list[int] = []
-    with Folder(root, directory) as folder, disk_errors(f"cannot read {directory}"):
+    with OpenMaildir(root, directory) as maildir, disk_errors(f"cannot read {directory}"):
         for part in PARTS:
-            status = os.fstat(folder.part(part))
+            status = os.fstat(maildir.part(part))
             state += (status.st_dev, status.st_ino, status.st_mtime_ns)
     return tuple(state)

@@ -15,8 +15,8 @@ from typing import Final
 
 from daemon.model.errors import Blast, StoreError
 from daemon.store.maildir.errors import disk_errors
-from daemon.store.maildir.folder import Folder
 from daemon.store.maildir.names import Layout
+from daemon.store.maildir.open_maildir import OpenMaildir
 
 FILE: Final = "subscriptions"
 LOCK_FILE: Final = "subscriptions.lock"
@@ -48,9 +48,9 @@ def directory_of(line: str, layout: Layout) -> str:
     return line.replace("\t", "/")
 
 
-def read(folder: Folder, layout: Layout) -> frozenset[str] | None:
+def read(maildir: OpenMaildir, layout: Layout) -> frozenset[str] | None:
     """Directories of the subscribed mailboxes; None for a file that is missing or empty, and so says nothing."""
-    raw = _read_raw(folder)
+    raw = _read_raw(maildir)
     if not raw:
         return None
     lines = _lines(raw, layout)
@@ -58,7 +58,7 @@ def read(folder: Folder, layout: Layout) -> frozenset[str] | None:
 
 
 def change(
-    folder: Folder, layout: Layout, *, add: Collection[str], remove: Collection[str], mode: int
+    maildir: OpenMaildir, layout: Layout, *, add: Collection[str], remove: Collection[str], mode: int
 ) -> None:
     """Add and remove directories; nothing is written where nothing differs.
 
@@ -67,26 +67,26 @@ def change(
     """
     wanted, unwanted = _named(add, layout), _named(remove, layout)
     with disk_errors(f"cannot change {FILE}"):
-        fd = _lock(folder, mode)
+        fd = _lock(maildir, mode)
         try:
-            raw = _read_raw(folder)
+            raw = _read_raw(maildir)
             is_old = bool(raw) and not raw.startswith(_HEADER)
             before = _lines(raw, layout)
             after = [line for line in before if line not in unwanted]
             after += sorted(wanted.difference(after))
             if after == before and raw:
-                os.unlink(LOCK_FILE, dir_fd=folder.fd)
+                os.unlink(LOCK_FILE, dir_fd=maildir.fd)
                 return
             os.write(fd, b"" if is_old else _HEADER)
             for line in after:
                 _write_all(fd, _format(line, layout, is_old=is_old))
-            _keep_owner(folder, fd)
+            _keep_owner(maildir, fd)
             os.fsync(fd)
-            os.rename(LOCK_FILE, FILE, src_dir_fd=folder.fd, dst_dir_fd=folder.fd)
-            os.fsync(folder.fd)
+            os.rename(LOCK_FILE, FILE, src_dir_fd=maildir.fd, dst_dir_fd=maildir.fd)
+            os.fsync(maildir.fd)
         except BaseException:
             with suppress(FileNotFoundError):
-                os.unlink(LOCK_FILE, dir_fd=folder.fd)
+                os.unlink(LOCK_FILE, dir_fd=maildir.fd)
             raise
         finally:
             os.close(fd)
@@ -111,10 +111,10 @@ def _format(line: str, layout: Layout, *, is_old: bool) -> bytes:
     return text.encode("utf-8", "surrogateescape") + b"\n"
 
 
-def _read_raw(folder: Folder) -> bytes:
+def _read_raw(maildir: OpenMaildir) -> bytes:
     with disk_errors(f"cannot read {FILE}"):
         try:
-            fd = os.open(FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder.fd)
+            fd = os.open(FILE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=maildir.fd)
         except FileNotFoundError:
             return b""
         try:
@@ -127,29 +127,29 @@ def _read_raw(folder: Folder) -> bytes:
             os.close(fd)
 
 
-def _lock(folder: Folder, mode: int) -> int:
+def _lock(maildir: OpenMaildir, mode: int) -> int:
     """A descriptor of the lock, which is ours."""
     deadline = time.monotonic() + LOCK_DEADLINE_SECONDS
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     while True:
         try:
-            return os.open(LOCK_FILE, flags, mode, dir_fd=folder.fd)
+            return os.open(LOCK_FILE, flags, mode, dir_fd=maildir.fd)
         except FileExistsError:
             pass
         with suppress(FileNotFoundError):
-            status = os.stat(LOCK_FILE, dir_fd=folder.fd, follow_symlinks=False)
+            status = os.stat(LOCK_FILE, dir_fd=maildir.fd, follow_symlinks=False)
             if time.time() - status.st_mtime > LOCK_STALE_SECONDS:
-                os.unlink(LOCK_FILE, dir_fd=folder.fd)
+                os.unlink(LOCK_FILE, dir_fd=maildir.fd)
                 continue
         if time.monotonic() >= deadline:
             raise SubscriptionsLocked(f"{LOCK_FILE} is held by another program")
         time.sleep(_RETRY_SECONDS)
 
 
-def _keep_owner(folder: Folder, fd: int) -> None:
+def _keep_owner(maildir: OpenMaildir, fd: int) -> None:
     """Who may read the file stays as it was."""
     with suppress(FileNotFoundError):
-        status = os.stat(FILE, dir_fd=folder.fd, follow_symlinks=False)
+        status = os.stat(FILE, dir_fd=maildir.fd, follow_symlinks=False)
         with suppress(PermissionError):
             os.fchown(fd, status.st_uid, status.st_gid)
         os.fchmod(fd, stat.S_IMODE(status.st_mode))

@@ -25,10 +25,10 @@ from daemon.store.maildir import delivery, names, reading
 from daemon.store.maildir.blocking import BlockingTree
 from daemon.store.maildir.delivery import Batch
 from daemon.store.maildir.flags import FlagChange, FlagResult
-from daemon.store.maildir.folder import Access
 from daemon.store.maildir.identity import Identity
 from daemon.store.maildir.lookup import Lookup, Sought
 from daemon.store.maildir.names import Layout
+from daemon.store.maildir.open_maildir import Access
 from daemon.store.maildir.reading import FileStatus
 from daemon.store.maildir.scan import DirStamp, Missing, Scan, Twin
 from daemon.store.maildir.tmpfile import StagedFile

@@ -7,7 +7,7 @@ import pytest
 
 from daemon.model.flags import NO_FLAGS
 from daemon.model.ids import AccountId
-from daemon.store.maildir.folder import Folder
+from daemon.store.maildir.open_maildir import OpenMaildir
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.pools import Pools
 
@@ -34,8 +34,8 @@ class Garden:
     def names(self, part: str, mailbox: str = ".") -> list[str]:
         return sorted(path.name for path in (self.root / mailbox / part).iterdir())
 
-    def folder(self, mailbox: str = ".") -> Folder:
-        return Folder(self.root, mailbox)
+    def maildir(self, mailbox: str = ".") -> OpenMaildir:
+        return OpenMaildir(self.root, mailbox)
 
     async def deliver(
         self, *messages: bytes, flags=NO_FLAGS, mailbox: str = ".", internal_date=1_700_000_000

@@ -19,8 +19,8 @@ WORK, HOME = Flag("Work"), Flag("Home")
 
 
 def give(garden, *wanted: Flag, used: str = "") -> KeywordMap:
-    with garden.folder() as folder:
-        return keywords.with_letters(folder, read_map(folder), wanted, mode=0o600, used_letters=iter(used))
+    with garden.maildir() as maildir:
+        return keywords.with_letters(maildir, read_map(maildir), wanted, mode=0o600, used_letters=iter(used))
 
 
 def text(garden) -> str:
@@ -114,13 +114,13 @@ def test_mode_of_the_file_stays_and_its_time_grows_by_whole_seconds(garden):
 
 def test_known_map_is_kept_while_its_file_is_the_same(garden):
     give(garden, WORK)
-    with garden.folder() as folder:
-        known = read_map(folder)
-        assert read_map(folder, known) is known
+    with garden.maildir() as maildir:
+        known = read_map(maildir)
+        assert read_map(maildir, known) is known
         (garden.root / "dovecot-keywords").write_text("0 Work\n1 Home\n")
-        assert read_map(folder, known).letters_of(HOME) == "b"
+        assert read_map(maildir, known).letters_of(HOME) == "b"
         (garden.root / "dovecot-keywords").unlink()
-        assert read_map(folder, known).flags == NO_FLAGS
+        assert read_map(maildir, known).flags == NO_FLAGS
 
 
 @pytest.mark.timeout(10)

@@ -14,13 +14,13 @@ from daemon.store.maildir.lookup import Sought
 def listings(monkeypatch) -> list[str]:
     """The parts that were listed."""
     listed: list[str] = []
-    names = lookup.Folder.names
+    names = lookup.OpenMaildir.names
 
     def noted(self, part=None):
         listed.append(part)
         return names(self, part)
 
-    monkeypatch.setattr(lookup.Folder, "names", noted)
+    monkeypatch.setattr(lookup.OpenMaildir, "names", noted)
     return listed
 
 
@@ -75,15 +75,15 @@ async def test_keywords_are_read_by_the_map_of_the_mailbox(garden) -> None:
 async def test_map_that_grew_while_files_were_looked_up_is_read_again(garden, monkeypatch) -> None:
     """sync.md 27: another program gives a keyword its letter after the map was read, and before the file was seen."""
     garden.put("cur/a:2,S")
-    listed = lookup.Folder.names
+    listed = lookup.OpenMaildir.names
 
-    def names(folder, *parts):
+    def names(maildir, *parts):
         if (garden.root / "cur" / "a:2,S").exists():
             garden.put("dovecot-keywords", b"0 work\n")
             (garden.root / "cur" / "a:2,S").rename(garden.root / "cur" / "a:2,Sa")
-        return listed(folder, *parts)
+        return listed(maildir, *parts)
 
-    monkeypatch.setattr(lookup.Folder, "names", names)
+    monkeypatch.setattr(lookup.OpenMaildir, "names", names)
     found = await garden.tree.look_up(".", {"a": Sought()})
     assert found.entries["a"].flags == {SEEN, "work"}
     assert (found.keywords, found.unknown_letters) == ({"work"}, frozenset())

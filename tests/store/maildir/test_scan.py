@@ -96,12 +96,12 @@ def test_file_seen_twice_because_it_was_renamed_is_one(garden, monkeypatch):
     garden.put("cur/a:2,S")
     real = scan._list_part
 
-    def twice(folder, part, oddities):
-        yield from ("a",) if part == "new" else real(folder, part, oddities)
+    def twice(maildir, part, oddities):
+        yield from ("a",) if part == "new" else real(maildir, part, oddities)
 
     monkeypatch.setattr(scan, "_list_part", twice)
-    with garden.folder() as folder:
-        found = scan.scan_folder(folder, KeywordMap())
+    with garden.maildir() as maildir:
+        found = scan.scan_maildir(maildir, KeywordMap())
     assert not found.duplicates
     assert found.entries["a"].path == "cur/a:2,S"
 
@@ -109,10 +109,10 @@ def test_file_seen_twice_because_it_was_renamed_is_one(garden, monkeypatch):
 def test_path_that_still_exists_wins(garden, monkeypatch):
     garden.put("new/a")
     monkeypatch.setattr(
-        scan, "_list_part", lambda folder, part, oddities: ["a" if part == "new" else "a:2,S"]
+        scan, "_list_part", lambda maildir, part, oddities: ["a" if part == "new" else "a:2,S"]
     )
-    with garden.folder() as folder:
-        found = scan.scan_folder(folder, KeywordMap())
+    with garden.maildir() as maildir:
+        found = scan.scan_maildir(maildir, KeywordMap())
     assert not found.duplicates
     assert found.entries["a"].path == "new/a"
 
@@ -199,8 +199,8 @@ async def test_second_listing_begins_after_the_first_has_ended(garden, monkeypat
     listings = []
     real = scan.paths_of
 
-    def counted(folder, wanted):
-        found = real(folder, wanted)
+    def counted(maildir, wanted):
+        found = real(maildir, wanted)
         listings.append(sorted(found))
         if len(listings) == 1:
             garden.put("cur/late:2,S")
@@ -218,9 +218,9 @@ async def test_file_missed_by_two_disturbed_listings_is_found_by_a_third(garden,
     real = scan.paths_of
     letters = ["F", "S"]
 
-    def missing_it(folder, wanted):
+    def missing_it(maildir, wanted):
         if not letters:
-            return real(folder, wanted)
+            return real(maildir, wanted)
         (path,) = (garden.root / "cur").iterdir()
         path.rename(path.with_name(f"a:2,{letters.pop()}"))
         return {}
@@ -234,8 +234,8 @@ async def test_file_missed_by_two_disturbed_listings_is_found_by_a_third(garden,
 async def test_directory_replaced_meanwhile_is_no_snapshot(garden, monkeypatch):
     real = scan.paths_of
 
-    def replacing(folder, wanted):
-        found = real(folder, wanted)
+    def replacing(maildir, wanted):
+        found = real(maildir, wanted)
         os.rename(garden.root / "cur", garden.root / "away")
         os.mkdir(garden.root / "cur")
         (garden.root / "away").rmdir()

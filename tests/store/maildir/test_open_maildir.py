@@ -4,19 +4,25 @@ from pathlib import Path
 import pytest
 
 from daemon.model.errors import StoreError, StoreForeign
-from daemon.store.maildir.folder import Access, Folder, list_maildirs, make_directories, open_directory
+from daemon.store.maildir.open_maildir import (
+    Access,
+    OpenMaildir,
+    list_maildirs,
+    make_directories,
+    open_directory,
+)
 
 
 def test_missing_directory_is_store_missing(tmp_path):
     with pytest.raises(StoreForeign) as raised:
-        Folder(tmp_path, ".nowhere")
+        OpenMaildir(tmp_path, ".nowhere")
     assert raised.value.reason == "store_missing"
     assert raised.value.remedy
 
 
 def test_missing_part_is_store_missing(tmp_path):
-    with Folder(tmp_path, ".") as folder, pytest.raises(StoreForeign):
-        folder.part("cur")
+    with OpenMaildir(tmp_path, ".") as maildir, pytest.raises(StoreForeign):
+        maildir.part("cur")
 
 
 @pytest.mark.parametrize("place", ["step", "part"])
@@ -28,12 +34,12 @@ def test_symbolic_link_below_the_root_is_not_followed(tmp_path, place):
     if place == "step":
         (root / ".link").symlink_to(outside)
         with pytest.raises(StoreForeign):
-            Folder(root, ".link")
+            OpenMaildir(root, ".link")
     else:
         (root / "cur").rmdir()
         (root / "cur").symlink_to(outside / "cur")
-        with Folder(root, ".") as folder, pytest.raises(StoreForeign):
-            folder.part("cur")
+        with OpenMaildir(root, ".") as maildir, pytest.raises(StoreForeign):
+            maildir.part("cur")
 
 
 def test_root_itself_may_be_a_link(tmp_path):
@@ -44,7 +50,7 @@ def test_root_itself_may_be_a_link(tmp_path):
 
 def test_names_outside_are_refused(tmp_path):
     with pytest.raises(StoreError):
-        Folder(tmp_path, "../x")
+        OpenMaildir(tmp_path, "../x")
 
 
 def test_modes_are_private_whatever_the_umask(tmp_path):
@@ -87,10 +93,10 @@ def test_maildirs_are_found_by_layout_and_links_left_alone(tmp_path):
 def test_descriptors_are_given_back(tmp_path):
     before = len(list(Path("/proc/self/fd").iterdir()))
     os.close(make_directories(tmp_path, "a/b/c", access=Access(), has_parts=True))
-    with Folder(tmp_path, "a/b/c") as folder:
+    with OpenMaildir(tmp_path, "a/b/c") as maildir:
         for part in ("tmp", "new", "cur"):
-            folder.part(part)
-        assert sorted(folder.names()) == ["cur", "new", "tmp"]
+            maildir.part(part)
+        assert sorted(maildir.names()) == ["cur", "new", "tmp"]
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 

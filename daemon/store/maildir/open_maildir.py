@@ -49,7 +49,7 @@ class Access:
         os.fchmod(directory_fd, self.directory_mode)
 
 
-class Folder:
+class OpenMaildir:
     """Descriptors of a mailbox's directory and, when asked for, of its tmp/, new/ and cur/."""
 
     def __init__(self, root: Path, directory: str) -> None:
@@ -103,7 +103,7 @@ class Folder:
 
 
 def open_directory(root: Path, directory: str) -> int:
-    """A descriptor of the directory; raises as `Folder`."""
+    """A descriptor of the directory; raises as `OpenMaildir`."""
     steps = names.check_directory(directory)
     with _missing_is_foreign(directory):
         fd = os.open(root, _DIRECTORY)
