@@ -6,7 +6,7 @@ Every error of a session ends here and becomes a state with a reason and a time 
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
@@ -280,7 +280,7 @@ class AccountRunner:
         await self._attention.wait()
 
     async def _is_time(self) -> bool:
-        """True when the next attempt is due; False when a person's wish came first."""
+        """True when the next attempt is due; False when something came first: a person's wish, or work that is ours alone."""
         self._pulse.rest()
         patience = await self._guard.throttled_seconds(self._pace.throttle_cap_seconds)
         if patience > 0.0:
@@ -292,14 +292,25 @@ class AccountRunner:
                     detail="the server asked for patience before this start",
                     retry_at=self._clock.now() + patience,
                 )
+        is_one_way = self._bridge.operation_scope == "local"  # then what happens here needs no server
         while (left := self._seconds_left()) > 0.0:
+            ringing = self._wakes.ringing(self._attention.set) if is_one_way else nullcontext()
             try:
-                async with asyncio.timeout(left):
-                    await self._attention.wait()
+                with ringing:
+                    async with asyncio.timeout(left):
+                        await self._attention.wait()
             except TimeoutError:
                 continue
+            if is_one_way:
+                await self._follow()
             return False
         return True
+
+    async def _follow(self) -> None:
+        try:
+            await self._bridge.follow()
+        except MailError as exc:  # the next attempt meets it again, and ends in a state that says so
+            self._log.info("tree.not_followed", reason=exc.reason)
 
     def _seconds_left(self) -> float:
         return max(self._not_before - self._clock.monotonic(), self._waits.bucket.wait_seconds())

@@ -90,6 +90,14 @@ class Bridge(Protocol):
         """A session of the engine that `recover` has made ready."""
         ...
 
+    async def follow(self) -> None:
+        """Do what was woken for and needs no server, while there is none; nothing before `recover`.
+
+        Raises:
+            MailError: It could not be done; the next session meets the same and says so.
+        """
+        ...
+
     @property
     def held(self) -> Mapping[MailboxName, HeldDeletions]:
         """Deletions that wait for a person, as of the last pass."""

@@ -86,6 +86,9 @@ class ImapBridge:
             log=shared.log,
         )
 
+    async def follow(self) -> None:
+        """Nothing: both ways lead over the server."""
+
     @property
     def held(self) -> Mapping[MailboxName, HeldDeletions]:
         return {} if self._engine is None else self._engine.held

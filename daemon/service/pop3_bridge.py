@@ -73,6 +73,13 @@ class Pop3Bridge:
             next_wake_at=self._next_wake_at,
         )
 
+    async def follow(self) -> None:
+        """What happens in the tree, and what was wished over the API: none of it is for the server."""
+        if self._engine is None:
+            self._shared.wakes.take()
+        else:
+            await self.new_session().follow_wakes()
+
     @property
     def held(self) -> Mapping[MailboxName, HeldDeletions]:
         """Nothing: what is deleted here has no effect elsewhere that would have to wait."""

@@ -174,6 +174,15 @@ class Pop3Session:
             self._log.warning("maildrop.expires", days=None if expire is None else expire.days)
         self._expire = expire
 
+    async def follow_wakes(self) -> None:
+        """Bring into the index what woke the account, without a line.
+
+        Raises:
+            MailError: Something is wrong here.
+        """
+        self._heed(self._wakes.take())
+        await self._follow()
+
     async def _follow(self) -> None:
         """Bring into the index what happened in the tree."""
         self._pulse.expect(self._pace.pass_silence_seconds)
@@ -194,9 +203,12 @@ class Pop3Session:
             async with asyncio.timeout(seconds):
                 await woken.wait()
         agenda = self._wakes.take()
+        self._heed(agenda)
+        return agenda
+
+    def _heed(self, agenda: Agenda) -> None:
         if agenda.is_distrustful and not self._local_watch.is_watching:  # else whatever changed was heard
             self._engine.note_local_change()
-        return agenda
 
     def _show(self) -> None:
         """`polling`, with the time of the next poll, and what there is to know."""

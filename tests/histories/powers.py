@@ -26,5 +26,5 @@ class Power(StrEnum):
     )
 
 
-_NOT_YET: Final[frozenset[Power]] = frozenset({Power.FLAGS_WITHOUT_MOD_SEQUENCES})
+_NOT_YET: Final[frozenset[Power]] = frozenset()
 POWERS: Final[frozenset[Power]] = frozenset(Power) - _NOT_YET

@@ -280,6 +280,28 @@ async def test_lost_line_is_offline_and_tried_again(open_house, account, server,
     assert await shown(house) == ["letter 1"]
 
 
+async def test_what_is_done_here_needs_no_server(open_house, account, server, quick_pace) -> None:
+    """Neither a wish over the API nor a file that is removed waits for a server that is away."""
+    server.user.inbox.deliver(letter(2), internal_date=2)
+    house = await open_house(
+        account, pace=replace(quick_pace, retry_first_seconds=3600.0, retry_cap_seconds=3600.0)
+    )
+    await house.reaches(S.POLLING, account=OLD)
+    server.intervene = lambda line: b""
+    await house.control.request_sync(OLD, wait_seconds=10)
+    await house.reaches(S.OFFLINE, account=OLD)
+    page = await house.control.list_messages(MessageQuery(account=OLD, limit=10))
+    asked = await house.control.delete_message(page.items[0].id, wait_seconds=10)
+    assert asked.state == OperationState.DONE
+    (path,) = (house.store.path / "mail" / OLD / "new").iterdir()
+    path.unlink()
+    async with asyncio.timeout(10):
+        while await shown(house):
+            await asyncio.sleep(0.01)
+    assert house.control.account_status(OLD).state is S.OFFLINE
+    assert len(server.user.inbox.messages) == 2
+
+
 async def test_login_delay_is_obeyed_whoever_asks(open_house, account, server, until) -> None:
     capa = b"+OK\r\nUSER\r\nUIDL\r\nLOGIN-DELAY 1\r\n.\r\n"
     times: list[float] = []

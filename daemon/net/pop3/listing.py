@@ -150,20 +150,23 @@ async def _ask(session: Session) -> _Unread | None:
     lines = _Lines()
     session.lines_listener = lines.take
     try:
-        stat = session.start(commands.stat())
-        if not session.connection.is_pipelining and _count(await session.finish(stat)) == 0:
+        answer = session.start(commands.stat())
+        if not session.connection.is_pipelining and _count(await session.finish(answer)) == 0:
             return None
-        answers = [session.start(command) for command in (commands.list_uidls(), commands.list_sizes())]
-        count = _count(await session.finish(stat))
-        uidl, size = [await session.finish(answer) for answer in answers]
+        others = [session.start(command) for command in (commands.list_uidls(), commands.list_sizes())]
+        stat = await session.finish(answer)
+        uidl, size = [await session.finish(other) for other in others]
     finally:
         session.lines_listener = None
+    for done in (stat, uidl, size):
+        # ids and sizes it will have next time: taking all mail for new meanwhile would be a waste
+        if not done.status.is_ok and refusals.is_busy(done.status):
+            raise session.refusal(done)
+    count = _count(stat)
     if count == 0 and lines.is_empty:
         return None
     if not size.status.is_ok and not uidl.status.is_ok:
         raise session.refusal(size)
-    if not uidl.status.is_ok and refusals.is_busy(uidl.status):
-        raise session.refusal(uidl)  # ids it will have next time: taking all mail for new would be a waste
     return _Unread(count, uidl.status.is_ok, lines)
 
 

@@ -51,11 +51,13 @@ async def test_server_without_uidl_gives_no_ids(play):
     assert got == [(1, None, 100), (2, None, 200)]
 
 
-async def test_uidl_that_is_busy_is_no_server_without_uidl(play):
-    with pytest.raises(ServerRefused):
-        await listed(play, b"+OK 1 1", b"-ERR [SYS/TEMP] index is being rebuilt", (b"1 100",))
+@pytest.mark.parametrize("answer", [b"-ERR [SYS/TEMP] index is being rebuilt", b"-ERR [IN-USE] locked"])
+@pytest.mark.parametrize("busy", range(3), ids=["STAT", "UIDL", "LIST"])
+async def test_busy_server_is_asked_another_time_and_is_none_without_ids_or_sizes(play, busy, answer):
+    answers = [b"+OK 1 1", (b"1 a",), (b"1 100",)]
+    answers[busy] = answer
     with pytest.raises(Throttled):
-        await listed(play, b"+OK 1 1", b"-ERR [IN-USE] locked", (b"1 100",))
+        await listed(play, *answers)
 
 
 async def test_server_without_sizes_or_stat_gives_none(play):
