@@ -70,9 +70,11 @@ async def test_message_that_left_the_server_is_noticed(drop, compared):
 async def test_id_or_size_that_changes_alone_is_noticed(drop, compared, what):
     async with drop.bridge() as bridge:
         await settle(bridge, compared)
-        word = b"UIDL" if what == "id" else b"LIST"
-        said = b"+OK\r\n1 7\r\n2 8\r\n3 9\r\n.\r\n"
-        drop.answer(lambda line: said if line == word else None)
+        if what == "id":
+            drop.rename_ids(lambda parcel: f"other.{parcel.uidl}")
+        else:
+            said = b"+OK\r\n1 7\r\n2 8\r\n3 9\r\n.\r\n"
+            drop.answer(lambda line: said if line == b"LIST" else None)
         await bridge.poll()
         assert compared
 
