@@ -21,7 +21,7 @@ from tests.support.child import start_look_at_news, start_sync
 from tests.support.proxy import WireProxy
 from tests.support.server_side import server_side
 
-KILLS = int(os.environ.get("MAILSYNCD_KILLS", "16"))
+KILLS = int(os.environ.get("MAILSYNCD_KILLS", "10"))
 SEED = int(os.environ.get("MAILSYNCD_SEED", str(random.SystemRandom().randrange(1 << 30))))
 
 

@@ -16,7 +16,7 @@ from tests.support.child import start_poll
 from tests.support.pop3_bridge import open_pop3_as, settings_of, sha
 from tests.support.server_side import server_side
 
-KILLS = int(os.environ.get("MAILSYNCD_KILLS", "16"))
+KILLS = int(os.environ.get("MAILSYNCD_KILLS", "10"))
 SEED = int(os.environ.get("MAILSYNCD_SEED", str(random.SystemRandom().randrange(1 << 30))))
 MESSAGES = 600
 
