@@ -41,6 +41,9 @@ PROBLEMS: Final[Mapping[str, Entry]] = {
     "origin_forbidden": Entry(403, "Requests made by pages of other sites are refused."),
     "not_found": Entry(404, "There is no such resource."),
     "account_unknown": Entry(404, "There is no such account."),
+    "hold_unknown": Entry(
+        404, "No deletions are held in this mailbox; GET /v1/accounts/{account}/held says in which they are."
+    ),
     "mailbox_unknown": Entry(404, "There is no such mailbox."),
     "message_unknown": Entry(404, "There is no such message."),
     "message_gone": Entry(404, "The message's file was moved or removed a moment ago."),

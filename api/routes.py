@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 from pydantic import BaseModel
 
-from api import accounts, advice, events, jobs, messages, operations, raw, reading, schemas, status
+from api import accounts, advice, events, held, jobs, messages, operations, raw, reading, schemas, status
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -99,6 +99,24 @@ ROUTES: Final[tuple[Route, ...]] = (
             ("resume", accounts.post_resume),
             ("reconnect", accounts.post_reconnect),
         )
+    ),
+    Route(
+        method="GET",
+        path="/v1/accounts/{account}/held",
+        handler=held.get_held,
+        scope=Scope.READ,
+        answers={200: schemas.HeldList},
+        refuses=("account_unknown",),
+    ),
+    Route(
+        method="POST",
+        path="/v1/accounts/{account}/held/approve",
+        handler=held.post_approve,
+        scope=Scope.CONTROL,
+        answers=_JOB,
+        query=schemas.WaitQuery,
+        body=schemas.HeldMailbox,
+        refuses=("account_unknown", "hold_unknown", "too_busy"),
     ),
     Route(
         method="POST",

@@ -62,6 +62,12 @@ class StatusQuery(Query):
     format: Literal["json", "text"] = "json"
 
 
+class HeldMailbox(Body):
+    """A mailbox by the name under which its deletions are held."""
+
+    mailbox: str = Field(min_length=1, max_length=1000)
+
+
 class MessagesQuery(Query):
     """Which messages, and which page of them."""
 
@@ -144,6 +150,23 @@ class Health(Answer):
     detail: str | None
     remedy: str | None
     retry_at: datetime | None
+
+
+class HeldItem(Answer):
+    """Deletions of one mailbox that wait for a person: `count` of its `total` messages would go, `here` or `there`."""
+
+    mailbox: str
+    side: str
+    count: int
+    total: int
+    reason: str
+    since: datetime
+
+
+class HeldList(Answer):
+    """All that are held in one account."""
+
+    items: list[HeldItem]
 
 
 class JobResult(Answer):

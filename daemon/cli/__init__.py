@@ -15,6 +15,7 @@ from daemon.cli import exits
 from daemon.cli.advise import advise
 from daemon.cli.check import check
 from daemon.cli.demo import demo
+from daemon.cli.held import approve, held
 from daemon.cli.run import run
 from daemon.cli.status import status
 from daemon.cli.sync import sync
@@ -27,7 +28,7 @@ def mailsyncd() -> None:
     """Keeps IMAP accounts in step with local Maildirs, both ways, and brings POP3 mail down."""
 
 
-for _command in (run, sync, check, verify, status, advise, demo):
+for _command in (run, sync, check, verify, status, held, approve, advise, demo):
     mailsyncd.add_command(_command)
 
 

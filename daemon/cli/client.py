@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Self
 
@@ -50,15 +51,19 @@ class ControlClient:
         """
         return self._ask("GET", path)
 
-    def post(self, path: str) -> dict[str, object]:
-        """As `get`."""
-        return self._ask("POST", path)
+    def post(self, path: str, body: Mapping[str, object] | None = None) -> dict[str, object]:
+        """As `get`; `body` goes as JSON."""
+        return self._ask("POST", path, body)
 
-    def _ask(self, method: str, path: str) -> dict[str, object]:
+    def _ask(self, method: str, path: str, body: Mapping[str, object] | None = None) -> dict[str, object]:
+        headers, octets = {"Accept": "application/json"}, None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            octets = json.dumps(body).encode()
         try:
-            self._connection.request(method, path, headers={"Accept": "application/json"})
+            self._connection.request(method, path, body=octets, headers=headers)
             response = self._connection.getresponse()
-            body = response.read(MOST_BYTES)
+            told = response.read(MOST_BYTES)
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise NoService("no service runs on this store") from error
         except PermissionError as error:
@@ -67,7 +72,7 @@ class ControlClient:
             self._connection.close()
             raise NoService(f"the service does not answer ({type(error).__name__})") from error
         try:
-            members = json.loads(body)
+            members = json.loads(told)
         except ValueError as error:
             raise NoService("what answers on the control socket is not mailsyncd") from error
         if not isinstance(members, dict):

@@ -184,7 +184,7 @@ class ImapSession:
                 AccountEvent.HELD,
                 reason="deletion_held",
                 detail=f"deletions in {len(held)} mailboxes are held back: {', '.join(sorted(held)[:5])}",
-                remedy="look at them, then approve or restore",
+                remedy="look at them (mailsyncd held), then approve them (mailsyncd approve), or put the files back",
             )
             return
         event = AccountEvent.POLLING if mode is WatchMode.POLL else AccountEvent.IDLING

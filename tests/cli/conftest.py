@@ -28,6 +28,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_POST(self) -> None:
+        self.server.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         self.do_GET()
 
     def address_string(self) -> str:
@@ -46,7 +47,7 @@ class Server(socketserver.ThreadingUnixStreamServer):
 def service(tmp_path):
     """A scripted service on the control socket of the store `tmp_path`."""
     with Server(str(tmp_path / "control.sock"), Handler) as server:
-        server.answers, server.asked = {}, []
+        server.answers, server.asked, server.bodies = {}, [], []
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server

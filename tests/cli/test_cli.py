@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from daemon import __version__
 from daemon.cli import exits, mailsyncd
 
-COMMANDS = ["advise", "check", "demo", "run", "status", "sync", "verify"]
+COMMANDS = ["advise", "approve", "check", "demo", "held", "run", "status", "sync", "verify"]
 
 
 def test_commands_are_those_that_work():

@@ -2,7 +2,7 @@
 
 import shutil
 
-from tests.end_to_end.installation import eventually
+from tests.end_to_end.installation import Done, eventually
 from tests.support.server_side import server_side
 
 
@@ -45,6 +45,18 @@ async def test_directory_made_renamed_and_removed_here_is_followed_at_once(insta
         shutil.rmtree(root / ".Plans")
         await service.until_state("held")
         assert await has("Plans")
+        shown = await installation.call("held")
+        assert (shown.code, "work: Plans: 1 of 1 would go on the server" in shown.out) == (1, True), shown
+        [item] = (await service.get("/v1/accounts/work/held"))["items"]
+        assert (item["mailbox"], item["side"], item["count"]) == ("Plans", "there", 1)
+        strange = await installation.call("approve", "work", "Projekte")
+        assert (strange.code, strange.out) == (1, "")
+        assert await has("Plans")
+        approved = await installation.call("approve", "work", "Plans")
+        assert approved.code == 0, approved
+        assert not await has("Plans")
+        await service.until_state("idle")
+        assert await installation.call("held") == Done(0, "Nothing is held.\n", "")
 
 
 async def test_mailbox_renamed_and_removed_on_the_server_is_followed_by_the_next_look(installation, mailbag):
