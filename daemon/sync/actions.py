@@ -4,12 +4,14 @@ Frozen values only. An action names everything its execution needs, so that it c
 without looking at the views again.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from daemon.model.flags import NO_FLAGS, FlagSet
 from daemon.model.ids import MailboxName, MaildirName, MessageId, Uid
 from daemon.model.views import BaseEntry, LocalEntry, RemoteEntry
+
+FilePlace = tuple[MailboxName, MaildirName]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,7 @@ class MailboxFacts:
     any more, so that they may have been moved first. `unburied` are removed here by a decision that asks nothing of the
     server. `undecided` were not listed and are not proved to be missing either: nothing is known of them in this pass.
     `unread` are new files that may be messages which are missing somewhere, and cannot be read to tell. `set_aside` have
-    their file in a directory that is not kept in step, `returned` have it here again; `out_of_reach` are set aside, and
+    their file in a directory that is not kept in step, `returned` have it in step again, here or where it was moved; `out_of_reach` are set aside, and
     somebody asked for flags that no file can show.
     """
 
@@ -118,11 +120,16 @@ class ChangeFlags:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpungeRemote:
-    """Remove a message on the server by the account's `delete` rule. `is_inferred`: concluded from a missing file."""
+    """Remove a message on the server by the account's `delete` rule. `is_inferred`: concluded from a missing file.
+
+    `sent_as` is the file under another name that is sent up in its stead, if any: until the server has that one, the
+    message stays.
+    """
 
     mailbox: MailboxName
     base: BaseEntry
     is_inferred: bool
+    sent_as: FilePlace | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,8 +198,13 @@ class AccountPlan:
     mailboxes: tuple[MailboxActions, ...] = field(default=())
 
 
-def actions_of(fact: MailboxFacts, moved_away: Collection[MaildirName]) -> MailboxActions:
-    """What the facts of one mailbox ask for; files that `moved_away` are the business of their moves."""
+def actions_of(
+    fact: MailboxFacts, moved_away: Collection[MaildirName], sent_as: Mapping[FilePlace, FilePlace]
+) -> MailboxActions:
+    """What the facts of one mailbox ask for; files that `moved_away` are the business of their moves.
+
+    `sent_as` says which new file is sent up in the stead of one that is missing, as far as that is known.
+    """
     mailbox = fact.mailbox
     return MailboxActions(
         mailbox=mailbox,
@@ -222,7 +234,12 @@ def actions_of(fact: MailboxFacts, moved_away: Collection[MaildirName]) -> Mailb
             ),
         ),
         expunges=tuple(
-            ExpungeRemote(mailbox=mailbox, base=entry, is_inferred=True)
+            ExpungeRemote(
+                mailbox=mailbox,
+                base=entry,
+                is_inferred=True,
+                sent_as=sent_as.get((mailbox, file_of(entry))),
+            )
             for entry in fact.local_vanished
             if entry.maildir_name not in moved_away
         ),

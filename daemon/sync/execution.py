@@ -21,7 +21,14 @@ from daemon.model.views import BaseEntry, BaseState, LocalEntry, RemoteEntry
 from daemon.net.imap.client import ImapClient
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
-from daemon.sync.actions import AccountPlan, Download, MailboxActions, message_of, uid_of
+from daemon.sync.actions import (
+    AccountPlan,
+    Download,
+    FilePlace,
+    MailboxActions,
+    message_of,
+    uid_of,
+)
 from daemon.sync.deletions import Deletions
 from daemon.sync.downloads import Downloads, total_size
 from daemon.sync.flag_changes import FlagChanges
@@ -145,6 +152,7 @@ class Execution:
                 await self._deletions.expunge(client, record, self._trash, actions.deletions)
                 complete.add(record.name)
         waiting = await self._send(client, plan)
+        waiting_names = {name for _, name in waiting}
         for actions in plan.mailboxes:
             record = self._records[actions.mailbox]
             is_well = actions.mailbox in complete
@@ -155,7 +163,11 @@ class Execution:
         for actions in plan.mailboxes:
             record = self._records[actions.mailbox]
             # A message that is on its way to another mailbox stays where it is until it has arrived.
-            expunges = [action for action in actions.expunges if action.base.maildir_name not in waiting]
+            expunges = [
+                action
+                for action in actions.expunges
+                if action.base.maildir_name not in waiting_names and action.sent_as not in waiting
+            ]
             with isolated(record, self._tally, self._log):
                 await self._deletions.expunge(client, record, self._trash, expunges)
         complete -= followed.unfinished
@@ -170,8 +182,8 @@ class Execution:
                 entries = [download.entry for download in actions.downloads]
                 self._tally.expect(messages=len(entries), octets=total_size(entries))
 
-    async def _send(self, client: ImapClient, plan: AccountPlan) -> frozenset[MaildirName]:
-        """Moves and uploads; gives the names of files that the server is not known to have now."""
+    async def _send(self, client: ImapClient, plan: AccountPlan) -> frozenset[FilePlace]:
+        """Moves and uploads; gives the files that the server is not known to have now."""
         wanted: dict[MailboxName, list[LocalEntry]] = {}
         for upload in plan.uploads:
             wanted.setdefault(upload.mailbox, []).append(upload.entry)
@@ -183,7 +195,7 @@ class Execution:
             with isolated(record, self._tally, self._log):
                 await self._uploads.upload(client, record, entries)
         return frozenset(
-            entry.maildir_name
+            (mailbox, entry.maildir_name)
             for mailbox, entries in wanted.items()
             for entry in entries
             if not self._uploads.is_confirmed(mailbox, entry.maildir_name)

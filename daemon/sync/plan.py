@@ -23,6 +23,7 @@ from daemon.model.ids import MailboxName, MaildirName, MessageId, Uid
 from daemon.model.views import BaseEntry, BaseState, BaseView, LocalEntry, LocalView, RemoteEntry, RemoteView
 from daemon.sync.actions import (
     AccountPlan,
+    FilePlace,
     FlagDifference,
     MailboxFacts,
     MoveRemote,
@@ -92,18 +93,30 @@ def plan_account(
     was moved and then deleted by name is moved now and deleted in the next pass, where it is.
     """
     facts = tuple(all_facts)
-    moved_from, moved_to, moves = _pair_moves(facts, strays, can_move=can_move)
+    paired = _pair_moves(facts, strays, can_move=can_move)
     uploads = tuple(
         Upload(mailbox=fact.mailbox, entry=entry)
         for fact in facts
         for entry in fact.local_appeared
-        if (fact.mailbox, entry.maildir_name) not in moved_to
+        if (fact.mailbox, entry.maildir_name) not in paired.moved_to
     )
     return AccountPlan(
         uploads=uploads,
-        moves=moves,
-        mailboxes=tuple(actions_of(fact, moved_from.get(fact.mailbox, set())) for fact in facts),
+        moves=tuple(paired.moves),
+        mailboxes=tuple(
+            actions_of(fact, paired.moved_from.get(fact.mailbox, set()), paired.sent_as) for fact in facts
+        ),
     )
+
+
+class _Paired:
+    """Moves while they are being found: `sent_as` says which upload stands for a file that has gone from where it was."""
+
+    def __init__(self) -> None:
+        self.moved_from: dict[MailboxName, set[MaildirName]] = {}
+        self.moved_to = set[FilePlace]()
+        self.moves: list[MoveRemote] = []
+        self.sent_as: dict[FilePlace, FilePlace] = {}
 
 
 class _Gathered:
@@ -333,8 +346,8 @@ def _pair_moves(
     strays: Mapping[MessageId, tuple[MailboxName, LocalEntry]],
     *,
     can_move: bool,
-) -> tuple[dict[MailboxName, set[MaildirName]], set[tuple[MailboxName, MaildirName]], tuple[MoveRemote, ...]]:
-    """Vanished here, appeared there: what moved from where, what arrived where, and the moves.
+) -> _Paired:
+    """Vanished here, appeared there: which of the two are one message.
 
     The same unique name goes before the same octets. A new name in the same mailbox needs nothing of the server.
     """
@@ -342,9 +355,7 @@ def _pair_moves(
     for fact in facts:
         for entry in fact.local_appeared:
             appeared.setdefault(entry.maildir_name, []).append((fact.mailbox, entry))
-    moved_from: dict[MailboxName, set[MaildirName]] = {}
-    moved_to: set[tuple[MailboxName, MaildirName]] = set()
-    moves: list[MoveRemote] = []
+    paired = _Paired()
     for fact in facts:
         missing = (*fact.local_vanished, *fact.deleted_and_vanished)
         for at, base in enumerate((*missing, *fact.undecided)):
@@ -358,11 +369,12 @@ def _pair_moves(
                 target, entry = strays[base.message_id]
             else:
                 continue
-            if (target, entry.maildir_name) in moved_to:
+            if (target, entry.maildir_name) in paired.moved_to:
                 continue
             if target != fact.mailbox and not (can_move and is_missing):
+                paired.sent_as[fact.mailbox, name] = target, entry.maildir_name
                 continue
-            moved_from.setdefault(fact.mailbox, set()).add(name)
-            moved_to.add((target, entry.maildir_name))
-            moves.append(MoveRemote(source=fact.mailbox, target=target, base=base, entry=entry))
-    return moved_from, moved_to, tuple(moves)
+            paired.moved_from.setdefault(fact.mailbox, set()).add(name)
+            paired.moved_to.add((target, entry.maildir_name))
+            paired.moves.append(MoveRemote(source=fact.mailbox, target=target, base=base, entry=entry))
+    return paired

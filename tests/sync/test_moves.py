@@ -171,11 +171,17 @@ async def test_move_into_a_mailbox_that_is_excluded_deletes_nothing(stage):
         assert len(stage.there()) == 1
 
 
-async def test_without_uidplus_the_old_place_is_left_alone_until_the_new_one_has_the_message(tmp_path):
+@pytest.mark.parametrize("new_name", [None, "99.me"])
+async def test_without_uidplus_the_old_place_is_left_alone_until_the_new_one_has_the_message(
+    tmp_path, new_name
+):
     """Sync.md 12: inferred expunges run after uploads are confirmed; a full mailbox must not cost the message."""
     async with open_stage(tmp_path, without=("UIDPLUS", "MOVE")) as stage:
         async with stage.bridge() as bridge:
             await one_moved(bridge, stage)
+            if new_name is not None:
+                ((_, path),) = (await bridge.files("Archive")).items()
+                path.rename(path.with_name(f"{new_name}:2,S"))
             rule = stage.line.refuse(rb"APPEND", b"NO [OVERQUOTA] full")
             await bridge.sync()
             assert len(stage.there("INBOX")) == 2
