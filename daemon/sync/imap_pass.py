@@ -256,7 +256,7 @@ class ImapSync:
             failed=frozenset(record.name for record in work if record.name not in found),
             tally=tally,
         )
-        seen, returned = await self._out_of_sight.settle(traced.seen, returned)
+        seen, returned = await self._out_of_sight.settle(traced.seen, returned, traced.strays.values())
         overtaken = {name for name in uploads.postponed & seen.keys() if seen[name].facts.remote_appeared}
         if overtaken:
             # What has come may be an upload. Nothing of the plan has been done yet: look once more, with it resolved.

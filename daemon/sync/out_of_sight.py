@@ -2,18 +2,21 @@
 
 Such a move is no deletion and asks nothing of the server: the message stays there, its row says that the file lies aside,
 and it is not fetched again. A file that comes back is the same message, in whichever mailbox and under whichever name
-(sync.md 9): by its row where it was, else as a move, proved by its octets. Costs nothing while nothing is missing and
-nothing aside.
+(sync.md 9): by its row where it was, else as a move. That takes two proofs: the octets of the new file, and that the old
+one has left the directories that are not kept in step. One that is still there was copied, and the copy is a new message.
+A message that is found nowhere stays set aside. Costs nothing while nothing is missing and nothing aside.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from structlog.typing import FilteringBoundLogger
 
-from daemon.model.ids import AccountId, MailboxName, MessageId
+from daemon.model.errors import StoreForeign
+from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId
 from daemon.model.mailbox import MailboxRecord, Owner
-from daemon.model.views import BaseEntry, BaseState, RemoteView
+from daemon.model.message import Message
+from daemon.model.views import BaseEntry, BaseState, LocalEntry, RemoteView
 from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.mailbox_plan import GONE
@@ -49,7 +52,10 @@ class OutOfSight:
     async def find_returned(
         self, seen: _Views, served: Mapping[MailboxName, MailboxRecord], look_at: LookAt, tally: Tally
     ) -> tuple[_Views, _Places]:
-        """New files that are messages set aside, by message; the mailboxes of these have been looked at as well."""
+        """New files that are messages set aside, by message; the mailboxes of these have been looked at as well.
+
+        Those whose file still lies aside are left out, whatever has their octets.
+        """
         if self._aside is None:
             self._aside = set(await self._store.base.aside(self._account))
         appeared = {name: one.facts.local_appeared for name, one in seen.items() if one.facts.local_appeared}
@@ -57,40 +63,106 @@ class OutOfSight:
             return seen, {}
         messages = await self._store.messages.get_many(self._aside)
         self._aside.intersection_update(messages)
-        directories = {name: seen[name].record.directory for name in appeared}
-        strays = await find_strays(
-            self._tree, directories, messages.values(), appeared, tally=tally, log=self._log
-        )
+        places = await self._places(seen, messages, appeared, tally)
         sources: list[MailboxRecord] = []
-        for name in {messages[message_id].mailbox for message_id in strays.places}:
+        for name in {messages[message_id].mailbox for message_id in places}:
             is_whole = name in seen and seen[name].listing.stamp is not None
             if name in served and not is_whole:
                 sources.append(served[name])
         more = await look_at(sources, beside=seen) if sources else {}
-        return {**seen, **more}, strays.places
+        return {**seen, **more}, places
 
-    async def settle(self, seen: _Views, returned: _Places) -> tuple[_Views, _Places]:
-        """The facts with these moves back, and with what went out of sight no longer undecided; the moves that count."""
+    async def settle(
+        self, seen: _Views, returned: _Places, claimed: Collection[Place]
+    ) -> tuple[_Views, _Places]:
+        """The facts with these moves back, and with what went out of sight no longer undecided; the moves that count.
+
+        A file that is `claimed` by a message which is missing goes to that one: the other stays set aside.
+        """
         moved: dict[MessageId, Place] = {}
+        free = _free_places(seen, claimed)
         settled: dict[MailboxName, Seen] = {}
         for name, one in seen.items():
             back = [
                 entry
                 for entry in one.base.entries
                 if entry.state is BaseState.ASIDE
+                and entry.message_id is not None
                 and entry.message_id in returned
+                and _name_of(returned[entry.message_id]) in free
                 and entry.maildir_name not in one.listing.entries
                 and entry not in (*one.facts.gone_on_both, *one.facts.deleted_and_vanished)
             ]
             moved |= {entry.message_id: returned[entry.message_id] for entry in back if entry.message_id}
-            facts = (
-                replace(one.facts, local_vanished=(*one.facts.local_vanished, *back)) if back else one.facts
-            )
-            settled[name] = replace(one, facts=facts) if back else one
+            facts = one.facts
+            if back:
+                facts = replace(
+                    facts,
+                    local_vanished=(*facts.local_vanished, *back),
+                    returned=(*facts.returned, *back),
+                )
+            if facts.returned:
+                self._aside = None  # to be asked for again, once the pass has noted it
+            settled[name] = replace(one, facts=facts)
         lost = {name: entries for name, one in settled.items() if (entries := _without_file(one))}
         if lost:
             settled |= await self._settle_lost(settled, lost)
         return settled, moved
+
+    async def _places(
+        self,
+        seen: _Views,
+        messages: Mapping[MessageId, Message],
+        appeared: Mapping[MailboxName, Sequence[LocalEntry]],
+        tally: Tally,
+    ) -> _Places:
+        """Where the files are that have left the directories which are not kept in step."""
+        directories = {name: seen[name].record.directory for name in appeared}
+        away = dict(messages)
+        while True:
+            strays = await find_strays(
+                self._tree, directories, away.values(), appeared, tally=tally, log=self._log
+            )
+            if not strays.places:
+                return {}
+            still_aside = await self._still_aside(messages, strays.places, tally)
+            if still_aside.isdisjoint(strays.places):
+                return strays.places
+            away = {message_id: one for message_id, one in away.items() if message_id not in still_aside}
+
+    async def _still_aside(
+        self, messages: Mapping[MessageId, Message], places: _Places, tally: Tally
+    ) -> frozenset[MessageId]:
+        """Messages whose file is not proved to have left: it is there under its name, or another one of its octets is."""
+        directories = [directory for directory, _ in await self._not_kept()]
+        names = {one.maildir_name for one in messages.values() if one.maildir_name is not None}
+        try:
+            gone = (await self._tree.confirm_missing(names, directories)).gone
+            listed = {
+                MailboxName(directory): [
+                    entry
+                    for name, entry in (await self._tree.scan(directory)).entries.items()
+                    if name not in names
+                ]
+                for directory in directories
+            }
+        except StoreForeign:  # gone between the two looks: nothing is proved
+            return frozenset(messages)
+        still_named = {message_id for message_id, one in messages.items() if one.maildir_name not in gone}
+        renamed = await find_strays(
+            self._tree,
+            {name: name for name in listed},
+            [
+                messages[message_id]
+                for message_id, place in places.items()
+                if message_id not in still_named
+                and place[1].maildir_name != messages[message_id].maildir_name
+            ],
+            listed,
+            tally=tally,
+            log=self._log,
+        )
+        return frozenset(still_named) | renamed.places.keys() | renamed.doubtful
 
     async def _settle_lost(
         self, seen: _Views, lost: Mapping[MailboxName, Sequence[BaseEntry]]
@@ -130,13 +202,10 @@ class OutOfSight:
 
     async def _hidden(self) -> list[str]:
         """Directories of the tree in which nothing is kept in step."""
-        records = {record.directory: record for record in (await self._book.records()).values()}
         hidden: list[str] = []
-        for directory in await self._tree.list_directories():
-            record = records.get(directory)
+        for directory, record in await self._not_kept():
             if record is not None:
-                if record.frozen_reason == GONE or not self._book.patterns.keeps(record):
-                    hidden.append(directory)
+                hidden.append(directory)
                 continue
             stranger = await self._tree.look_at(directory)
             if stranger is None or stranger.owner is Owner.OTHER:  # gone again, or for a person to look at
@@ -144,6 +213,34 @@ class OutOfSight:
             if stranger.name is None or self._book.is_left_out(stranger.name):
                 hidden.append(directory)
         return hidden
+
+    async def _not_kept(self) -> list[tuple[str, MailboxRecord | None]]:
+        """Directories of no mailbox that is kept in step, with the record where there is one."""
+        records = {record.directory: record for record in (await self._book.records()).values()}
+        return [
+            (directory, record)
+            for directory in await self._tree.list_directories()
+            if (record := records.get(directory)) is None
+            or record.frozen_reason == GONE
+            or not self._book.patterns.keeps(record)
+        ]
+
+
+def _free_places(seen: _Views, claimed: Collection[Place]) -> frozenset[tuple[MailboxName, MaildirName]]:
+    """New files that are of no message which is missing: neither by their octets nor by their names."""
+    missing_names = {
+        entry.maildir_name
+        for one in seen.values()
+        for entry in (*one.facts.local_vanished, *one.facts.deleted_and_vanished)
+        if entry.state is not BaseState.ASIDE
+    }
+    new = {(name, entry.maildir_name) for name, one in seen.items() for entry in one.facts.local_appeared}
+    taken = {_name_of(place) for place in claimed}
+    return frozenset(place for place in new - taken if place[1] not in missing_names)
+
+
+def _name_of(place: Place) -> tuple[MailboxName, MaildirName]:
+    return place[0], place[1].maildir_name
 
 
 def _without_file(one: Seen) -> list[BaseEntry]:

@@ -1,5 +1,7 @@
 """Files moved into a directory that config excludes: kept on the server, not fetched again, the same when they return."""
 
+import shutil
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -7,7 +9,7 @@ from daemon.model.events import EventName
 from daemon.model.local_news import FileEvent, FileNews, LocalNews
 from daemon.model.operations import OperationKind, OperationState
 from daemon.model.views import BaseState
-from tests.sync.stage import agree, ask, entries, events, letter, messages, put
+from tests.sync.stage import agree, ask, entries, events, letter, messages, open_stage, put
 
 COUNT = 20
 
@@ -193,3 +195,139 @@ async def test_file_that_a_watch_sees_come_back_is_the_same_message(stage, mailb
         assert len(stage.there()) + len(stage.there("Archive")) == COUNT
         await bridge.sync()
         await agree(bridge, stage, "INBOX", "Archive")
+
+
+def equal(files, octets):
+    return next(item for item in files.items() if item[1].read_bytes() == octets)
+
+
+@pytest.mark.parametrize("only", [None, {"Archive"}])
+@pytest.mark.parametrize("new_name", [None, "99.me"])
+async def test_copy_of_a_file_that_stays_out_of_sight_is_a_new_message(stage, new_name, only):
+    stage.user.create("Archive")
+    async with stage.bridge(exclude=("Private",)) as bridge:
+        name, path = await hidden(bridge, stage)
+        shutil.copy2(path, bridge.tree.root / ".Archive" / "cur" / f"{new_name or name}:2,S")
+        result = await bridge.run_pass(only=only)
+        assert (result.moved, result.uploaded) == (0, 1)
+        assert (len(stage.there()), len(stage.there("Archive"))) == (COUNT, 1)
+        await bridge.sync()
+        path.rename(bridge.tree.root / "cur" / f"{name}:2,S")
+        assert (await bridge.sync()).expunged_there == 0
+        await agree(bridge, stage, "INBOX", "Archive")
+
+
+async def test_copy_of_a_file_that_got_another_name_out_of_sight_is_a_new_message(stage):
+    stage.user.create("Archive")
+    async with stage.bridge(exclude=("Private",)) as bridge:
+        _, path = await hidden(bridge, stage)
+        path = path.rename(path.with_name("55.me:2,S"))
+        shutil.copy2(path, bridge.tree.root / ".Archive" / "cur" / "99.me:2,S")
+        result = await bridge.sync()
+        assert (result.moved, result.uploaded) == (0, 1)
+        assert (len(stage.there()), len(stage.there("Archive"))) == (COUNT, 1)
+
+
+async def test_other_message_of_the_same_octets_that_is_copied_brings_nothing_back(stage):
+    stage.user.create("Zoo")
+    async with stage.bridge(exclude=("Private",)) as bridge:
+        stage.deliver(letter(1), mailbox="Archive")
+        stage.deliver(letter(1), letter(2))
+        await bridge.sync()
+        hide(bridge, *equal(await bridge.files(), letter(1)))
+        await bridge.sync()
+        _, path = equal(await bridge.files("Archive"), letter(1))
+        shutil.copy2(path, bridge.tree.root / ".Zoo" / "cur" / "77.me:2,S")
+        result = await bridge.sync()
+        assert (result.moved, result.uploaded, result.expunged_there) == (0, 1, 0)
+        assert (await states(bridge)).count(BaseState.ASIDE) == 1
+
+
+@pytest.mark.parametrize("is_still_aside", [True, False])
+@pytest.mark.parametrize("new_name", [None, "77.me"])
+async def test_file_of_a_missing_message_is_not_taken_for_one_set_aside(stage, new_name, is_still_aside):
+    """Equal octets in two mailboxes: the one that went out of sight may not take the place of the one that moved."""
+    stage.user.create("Zoo")
+    async with stage.bridge(exclude=("Private",)) as bridge:
+        stage.deliver(letter(1), *(letter(number) for number in range(100, 105)), mailbox="Archive")
+        stage.deliver(letter(1), letter(2))
+        await bridge.sync()
+        path = hide(bridge, *equal(await bridge.files(), letter(1)))
+        await bridge.sync()
+        if not is_still_aside:
+            path.unlink()
+        name, path = equal(await bridge.files("Archive"), letter(1))
+        path.rename(bridge.tree.root / ".Zoo" / "cur" / f"{new_name or name}:2,S")
+        result = await bridge.sync()
+        assert (result.moved, result.expunged_there, result.uploaded) == (1, 0, 0)
+        assert [len(stage.there(mailbox)) for mailbox in ("INBOX", "Archive", "Zoo")] == [2, 5, 1]
+        assert (await states(bridge)).count(BaseState.ASIDE) == 1
+
+
+async def test_files_of_missing_messages_cost_none_of_those_set_aside(stage):
+    stage.user.create("Zoo")
+    count = 40
+    async with stage.bridge(exclude=("Private",)) as bridge:
+        for mailbox in ("INBOX", "Archive"):
+            stage.deliver(*(letter(number) for number in range(count)), mailbox=mailbox)
+        await bridge.sync()
+        for name, path in (await bridge.files()).items():
+            hide(bridge, name, path)
+        await bridge.sync()
+        for number, path in enumerate((await bridge.files("Archive")).values()):
+            path.rename(bridge.tree.root / ".Zoo" / "cur" / f"{number}.me:2,S")
+        result = await bridge.sync()
+        assert (result.moved, result.expunged_there, result.held) == (count, 0, 0)
+        assert [len(stage.there(mailbox)) for mailbox in ("INBOX", "Archive", "Zoo")] == [count, 0, count]
+
+
+async def test_one_of_two_files_of_the_same_octets_comes_back_alone(stage):
+    stage.user.create("Archive")
+    async with stage.bridge(exclude=("Private",)) as bridge:
+        stage.deliver(letter(1), letter(1), letter(2))
+        await bridge.sync()
+        paths = [
+            hide(bridge, *item)
+            for item in (await bridge.files()).items()
+            if item[1].read_bytes() == letter(1)
+        ]
+        await bridge.sync()
+        paths[0].rename(bridge.tree.root / ".Archive" / "cur" / "99.me:2,S")
+        result = await bridge.sync()
+        assert (result.moved, result.uploaded, result.expunged_there) == (1, 0, 0)
+        assert (len(stage.there()), len(stage.there("Archive"))) == (2, 1)
+        assert (await states(bridge)).count(BaseState.ASIDE) == 1
+
+
+async def test_without_uidplus_the_message_stays_until_its_file_that_came_back_is_sent(tmp_path):
+    async with open_stage(tmp_path, without=("UIDPLUS", "MOVE")) as stage:
+        stage.user.create("Archive")
+        async with stage.bridge(exclude=("Private",)) as bridge:
+            _, path = await hidden(bridge, stage)
+            rule = stage.line.refuse(rb"APPEND", b"NO [OVERQUOTA] full")
+            path.rename(bridge.tree.root / ".Archive" / "cur" / "99.me:2,S")
+            await bridge.sync()
+            assert not any("\\Deleted" in flags for flags in stage.flags_there().values())
+            stage.line.rules.remove(rule)
+        async with stage.bridge(exclude=("Private",)) as bridge:
+            await bridge.sync()
+            assert len(stage.there("Archive")) == 1
+            assert sum("\\Deleted" in flags for flags in stage.flags_there().values()) == 1
+
+
+async def test_files_of_the_same_octets_come_back_one_after_the_other(stage):
+    async with stage.bridge(exclude=("Private",)) as bridge:
+        stage.deliver(letter(1), letter(1), letter(2))
+        await bridge.sync()
+        paths = [
+            hide(bridge, *item)
+            for item in (await bridge.files()).items()
+            if item[1].read_bytes() == letter(1)
+        ]
+        await bridge.sync()
+        for number, path in enumerate(paths):
+            path.rename(bridge.tree.root / "cur" / f"{number}.me:2,S")
+            result = await bridge.sync()
+            assert (result.uploaded, result.downloaded, result.expunged_there) == (0, 0, 0)
+        await agree(bridge, stage)
+        assert set(await states(bridge)) == {BaseState.SYNCED}
