@@ -15,6 +15,7 @@ from daemon.model.clock import Clock
 from daemon.model.flags import FlagSet
 from daemon.model.ids import MailboxName, MaildirName, MessageId, Uid
 from daemon.model.mailbox import MailboxRecord
+from daemon.model.operations import IntentKind
 from daemon.model.settings import ImapSettings
 from daemon.model.uidset import UidSet
 from daemon.model.views import BaseEntry, BaseState, LocalEntry, RemoteEntry
@@ -24,6 +25,7 @@ from daemon.store.store import Store
 from daemon.sync.actions import (
     AccountPlan,
     Download,
+    ExpungeRemote,
     FilePlace,
     MailboxActions,
     message_of,
@@ -66,6 +68,7 @@ class Execution:
         trash: bytes | None,
     ) -> None:
         account = settings.id
+        self._account = account
         self._store = store
         self._scan = scan
         self._log = log
@@ -169,7 +172,9 @@ class Execution:
                 if action.base.maildir_name not in waiting_names and action.sent_as not in waiting
             ]
             with isolated(record, self._tally, self._log):
-                await self._deletions.expunge(client, record, self._trash, expunges)
+                await self._deletions.expunge(
+                    client, record, self._trash, await self._less_uncertain(expunges)
+                )
         complete -= followed.unfinished
         # What the server says of a message whose file got another name is compared in the next pass: it must say it again.
         complete -= {move.target for move in plan.moves if move.source == move.target}
@@ -200,6 +205,30 @@ class Execution:
             for entry in entries
             if not self._uploads.is_confirmed(mailbox, entry.maildir_name)
         )
+
+    async def _less_uncertain(self, expunges: Sequence[ExpungeRemote]) -> Sequence[ExpungeRemote]:
+        """Those that are not among the uploads of which nobody knows whether they arrived: by name, or by octets."""
+        if not expunges:
+            return expunges
+        uploads = [
+            intent
+            for intent in await self._store.intents.pending(self._account)
+            if intent.kind is IntentKind.UPLOAD
+        ]
+        if not uploads:
+            return expunges
+        names = {intent.maildir_name for intent in uploads}
+        octets = {intent.file_sha256 for intent in uploads}
+        messages = await self._store.messages.get_many([message_of(action.base) for action in expunges])
+        return [
+            action
+            for action in expunges
+            if action.base.maildir_name not in names
+            and (
+                (message := messages.get(message_of(action.base))) is None
+                or message.content.file_sha256 not in octets
+            )
+        ]
 
     async def _one_mailbox(self, client: ImapClient, record: MailboxRecord, actions: MailboxActions) -> bool:
         """Flags, removals and downloads of one mailbox; whether every flag change found its file."""

@@ -8,6 +8,7 @@ from daemon.model.events import EventName
 from daemon.model.flags import FLAGGED, SEEN
 from daemon.model.message import MessageQuery
 from daemon.model.operations import OperationKind
+from daemon.sync.open_uploads import MOST_ATTEMPTS
 from tests.sync.stage import (
     agree,
     ask,
@@ -192,6 +193,27 @@ async def test_without_uidplus_the_old_place_is_left_alone_until_the_new_one_has
             assert len(stage.there("Archive")) == 1
             assert sum("\\Deleted" in flags for flags in stage.flags_there().values()) == 1
             assert (await bridge.sync()).is_quiet
+
+
+@pytest.mark.parametrize("new_name", [None, "99.me"])
+async def test_without_uidplus_an_uncertain_arrival_leaves_the_old_place_alone(tmp_path, new_name):
+    """The server says yes to the upload, and it leaves no trace there."""
+    async with open_stage(tmp_path, without=("UIDPLUS", "MOVE")) as stage, stage.bridge() as bridge:
+        name = await one_moved(bridge, stage)
+        directory = bridge.tree.root / ".Archive" / "cur"
+        (directory / f"{name}:2,FS").rename(directory / f"{new_name or name}:2,FS")
+        rule = stage.line.answer(rb"APPEND", b"")
+        for _ in range(5):
+            await bridge.run_pass()
+        assert len(rule.seen) == MOST_ATTEMPTS
+        assert not any("\\Deleted" in flags for flags in stage.flags_there().values())
+        (intent,) = await bridge.store.intents.pending(bridge.settings.id)
+        octets = (directory / f"{new_name or name}:2,FS").read_bytes()
+        stage.box("Archive").deliver(octets, internal_date=intent.internal_date)
+        for _ in range(3):
+            await bridge.run_pass()
+        assert sum("\\Deleted" in flags for flags in stage.flags_there().values()) == 1
+        assert len(stage.there("Archive")) == 1
 
 
 async def test_copy_and_move_of_the_same_message_are_told_apart(stage):
