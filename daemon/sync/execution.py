@@ -37,6 +37,7 @@ from daemon.sync.flag_changes import FlagChanges
 from daemon.sync.following import Following
 from daemon.sync.isolation import isolated
 from daemon.sync.local_scan import LocalScan
+from daemon.sync.marks import unmarked
 from daemon.sync.moves import Moves
 from daemon.sync.refusals import Refusals
 from daemon.sync.seen import Seen
@@ -154,6 +155,7 @@ class Execution:
                     await self._deletions.remove(record, actions.burials)
                 await self._deletions.expunge(client, record, self._trash, actions.deletions)
                 complete.add(record.name)
+        await self._void_marks(plan)
         waiting = await self._send(client, plan)
         waiting_names = {name for _, name in waiting}
         for actions in plan.mailboxes:
@@ -186,6 +188,17 @@ class Execution:
             if actions.downloads:
                 entries = [download.entry for download in actions.downloads]
                 self._tally.expect(messages=len(entries), octets=total_size(entries))
+
+    async def _void_marks(self, plan: AccountPlan) -> None:
+        """Have mailboxes compared whole where a file comes back from out of sight under a new name: what the server said of
+        its flags meanwhile was passed over, and is not said again.
+        """
+        back = {
+            move.target
+            for move in plan.moves
+            if move.source == move.target and move.base.state is BaseState.ASIDE
+        }
+        await self._store.mailboxes.save(*(unmarked(self._records[name]) for name in back))
 
     async def _send(self, client: ImapClient, plan: AccountPlan) -> frozenset[FilePlace]:
         """Moves and uploads; gives the files that the server is not known to have now."""
@@ -303,7 +316,7 @@ class Execution:
                     one.record,
                     uid_validity=one.remote.uid_validity,
                     uid_next=one.remote.uid_next,
-                    highest_mod_seq=one.remote.highest_mod_seq,
+                    highest_mod_seq=one.mark_after(self.carried_out.get(actions.mailbox, ())),
                     message_count=one.remote.message_count,
                     is_first_pass_done=True,
                     is_read_only=one.remote.is_read_only,

@@ -27,8 +27,9 @@ from daemon.sync.isolation import isolated
 from daemon.sync.local_scan import Listing, LocalScan, absent_names, is_as_agreed, view_of
 from daemon.sync.marks import differs
 from daemon.sync.missing import Proof, prove_missing
-from daemon.sync.plan import appeared_in, plan_mailbox
+from daemon.sync.plan import appeared_in, back_from_aside, plan_mailbox
 from daemon.sync.remote_look import RemoteLook
+from daemon.sync.remote_scan import with_flags_of
 from daemon.sync.reset import Rematch
 from daemon.sync.seen import Seen
 from daemon.sync.tally import Tally
@@ -66,10 +67,11 @@ class Look:
         self._retry_at: dict[MailboxName, float] = {}
         self.lost_directories: dict[MailboxName, HeldDeletions] = {}
 
-    def begin(self) -> None:
-        """A pass begins: what an earlier one could not look at may be back."""
+    def begin(self, *, is_again: bool = False) -> None:
+        """A pass begins: what an earlier one could not look at may be back. One that looks again compares the same."""
         self.lost_directories = {}
-        self.comparisons.begin()
+        if not is_again:
+            self.comparisons.begin()
 
     def is_retry_due(self, mailbox: MailboxName) -> bool:
         """Whether a message of this mailbox that could not be fetched is to be tried again now."""
@@ -292,6 +294,9 @@ class Look:
     ) -> Seen:
         is_under_review = record.name in review.mailboxes
         record, base, remote = await self._remote.see(client, record, base, is_under_review=is_under_review)
+        back = back_from_aside(base, listing.entries)
+        if back:
+            remote = await with_flags_of(client, remote, back)
         if not record.is_first_pass_done or is_under_review:
             if record.uid_validity is None:
                 record = replace(record, uid_validity=remote.uid_validity)

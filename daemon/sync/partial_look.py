@@ -32,7 +32,7 @@ from daemon.store.maildir.tree import MaildirTree
 from daemon.store.store import Store
 from daemon.sync.guard import DeletionBreaker, Side
 from daemon.sync.local_scan import Listing, LocalScan, view_of
-from daemon.sync.plan import plan_mailbox
+from daemon.sync.plan import back_from_aside, plan_mailbox
 from daemon.sync.remote_scan import RemoteNews, add_sizes, has_marks, scan_news
 from daemon.sync.seen import Seen
 from daemon.sync.wishes import Wishes
@@ -128,6 +128,8 @@ class PartialLook:
         self, part: "_Part", moved: Collection[MaildirName], wishes: Wishes, ignored: frozenset[MaildirName]
     ) -> Seen:
         record, base, found = part.record, part.base, part.found
+        if back_from_aside(base, found.entries):
+            raise _Whole("a file is back from out of sight")
         missing = self._missing(part, moved)
         if any(
             entry.is_ours and name not in moved and name not in ignored

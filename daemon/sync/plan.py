@@ -8,7 +8,7 @@ Rules: flags merge bit by bit against base; a deletion beats a change of flags; 
 proved missing is left alone (sync.md 8, 9, 10, 12, 16, 20, 27).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Final
 
 from daemon.model.flags import (
@@ -20,6 +20,7 @@ from daemon.model.flags import (
     is_valid_flag,
 )
 from daemon.model.ids import MailboxName, MaildirName, MessageId, Uid
+from daemon.model.uidset import UidSet
 from daemon.model.views import BaseEntry, BaseState, BaseView, LocalEntry, LocalView, RemoteEntry, RemoteView
 from daemon.sync.actions import (
     AccountPlan,
@@ -77,6 +78,15 @@ def appeared_in(base: BaseView, remote: RemoteView) -> list[RemoteEntry]:
         for uid, entry in remote.changed.items()
         if uid not in known and uid not in remote.vanished and not _is_absent(uid, remote)
     ]
+
+
+def back_from_aside(base: BaseView, files: Container[MaildirName]) -> UidSet:
+    """Messages that were set aside and have their file here again: what came of their flags meanwhile was passed over."""
+    return UidSet(
+        entry.uid
+        for entry in base.entries
+        if entry.state is BaseState.ASIDE and entry.uid is not None and entry.maildir_name in files
+    )
 
 
 def plan_account(

@@ -8,7 +8,7 @@ downstream runs with UIDs of another validity (RFC 9051 §2.3.1.1).
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -141,6 +141,12 @@ async def add_sizes(
     if bare:
         scan = await client.fetch_entries(bare, with_size=True)
         changed.update((entry.uid, entry) for entry in scan.entries)
+
+
+async def with_flags_of(client: ImapClient, view: RemoteView, uids: UidSet) -> RemoteView:
+    """The view with the flags that these messages of the selected mailbox have now, whether or not they changed."""
+    scan = await client.fetch_entries(uids, with_size=False)
+    return replace(view, changed={**view.changed, **{entry.uid: entry for entry in scan.entries}})
 
 
 def has_marks(record: MailboxRecord) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from daemon.model.errors import StoreError
 from daemon.model.events import EventName
-from daemon.model.flags import DELETED, SEEN
+from daemon.model.flags import DELETED, FLAGGED, SEEN
 from daemon.model.operations import OperationKind
 from daemon.model.settings import DeleteRule
 from daemon.model.views import BaseState
@@ -356,3 +356,26 @@ async def test_five_hundred_and_one_deletions_go_in_two_sets(stage):
         assert stage.there() == []
         assert stage.line.count(b"UID EXPUNGE") == 2
         await agree(bridge, stage)
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+async def test_flags_changed_while_a_deletion_was_refused_come_down_with_the_file(stage, by_name):
+    async with stage.bridge() as bridge:
+        known = await synced(bridge, stage)
+        stage.line.refuse(rb"UID STORE", b"NO [NOPERM] not yours")
+        one = known["letter 1"]
+        path = (await bridge.files())[one.maildir_name]
+        octets = path.read_bytes()
+        (uid,) = [entry.uid for entry in await entries(bridge) if entry.message_id == one.id]
+        if by_name:
+            await ask(bridge, one.id)
+        else:
+            path.unlink()
+            await bridge.run_pass()
+        stage.box().set_flags(uid, frozenset({FLAGGED}))
+        await bridge.run_pass()
+        if not by_name:
+            put(bridge, one.maildir_name, octets, letters="")
+        await bridge.sync()
+        await agree(bridge, stage)
+        assert stage.flags_there()[uid] == {FLAGGED}

@@ -4,14 +4,14 @@ import pytest
 
 from daemon.model.errors import ConnectionLost, StoreError, StoreForeign
 from daemon.model.events import EventName
-from daemon.model.flags import NO_FLAGS
+from daemon.model.flags import FLAGGED, NO_FLAGS
 from daemon.model.ids import MaildirName, MessageId, Uid, UidValidity
 from daemon.model.uidset import UidSet
 from daemon.model.views import BaseEntry
 from daemon.sync.actions import MailboxFacts
 from daemon.sync.guard import DIRECTORY_LOST, DeletionBreaker, HeldDeletions, Side
 from daemon.sync.holds import Holds
-from tests.sync.stage import INBOX, agree, events, letter, restless
+from tests.sync.stage import INBOX, agree, entries, events, letter, messages, restless
 
 LISTS = "Lists"
 
@@ -382,3 +382,44 @@ async def test_approval_does_not_outlast_the_return_of_the_files(stage):
             path.unlink()
         result = await bridge.sync()
         assert (result.held, result.expunged_there) == (100, 0), "that they went again nobody has approved"
+
+
+async def held_with_files_away(bridge, stage):
+    """Seventy of eighty files are gone, and held; the UID of one of them, and what puts them back."""
+    stage.deliver(*(letter(number) for number in range(80)))
+    await bridge.sync()
+    away = bridge.tree.root.parent / "away"
+    away.mkdir()
+    files = await bridge.files()
+    names = sorted(files)[:70]
+    for name in names:
+        files[name].rename(away / name)
+    assert (await bridge.sync()).held == 70
+    (uid,) = [one.uid for one in await entries(bridge) if one.maildir_name == names[0]]
+
+    def put_back() -> None:
+        for path in away.iterdir():
+            path.rename(bridge.tree.root / "cur" / f"{path.name}:2,")
+
+    return uid, put_back
+
+
+async def test_flags_changed_while_a_deletion_is_held_come_down_when_the_files_are_back(stage):
+    async with stage.bridge() as bridge:
+        uid, put_back = await held_with_files_away(bridge, stage)
+        stage.box().set_flags(uid, frozenset({FLAGGED}))
+        stage.deliver(letter(100))
+        await bridge.sync()
+    async with stage.bridge() as bridge:
+        await bridge.sync()
+        put_back()
+        result = await bridge.sync()
+        assert (result.held, result.expunged_there) == (0, 0)
+        assert stage.flags_there()[uid] == {FLAGGED}
+        assert [one.flags for one in await messages(bridge) if one.flags] == [{FLAGGED}]
+        await agree(bridge, stage)
+        sent = len(stage.line.commands)
+        await bridge.run_pass()
+        assert not [one for one in stage.line.commands[sent:] if one.startswith(b"SELECT")], (
+            "the mark is moved"
+        )

@@ -6,6 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from daemon.model.events import EventName
+from daemon.model.flags import FLAGGED
 from daemon.model.local_news import FileEvent, FileNews, LocalNews
 from daemon.model.operations import OperationKind, OperationState
 from daemon.model.views import BaseState
@@ -331,3 +332,25 @@ async def test_files_of_the_same_octets_come_back_one_after_the_other(stage):
             assert (result.uploaded, result.downloaded, result.expunged_there) == (0, 0, 0)
         await agree(bridge, stage)
         assert set(await states(bridge)) == {BaseState.SYNCED}
+
+
+@pytest.mark.parametrize("has_watch", [False, True])
+@pytest.mark.parametrize("new_name", [None, "99.me"])
+async def test_flags_changed_while_a_file_was_out_of_sight_come_down_when_it_is_back(
+    stage, new_name, has_watch
+):
+    async with stage.bridge(exclude=("Private",)) as bridge:
+        name, path = await hidden(bridge, stage)
+        await bridge.sync()
+        (uid,) = [entry.uid for entry in await entries(bridge) if entry.state is BaseState.ASIDE]
+        stage.box().set_flags(uid, frozenset({FLAGGED}))
+        await bridge.sync()
+        back = new_name or name
+        path = path.rename(bridge.tree.root / "cur" / f"{back}:2,")
+        if has_watch:
+            news = LocalNews(files={"INBOX": {back: FileNews(FileEvent.ARRIVED, f"cur/{path.name}")}})
+            await bridge.run_pass(only={"INBOX"}, news=news)
+        await bridge.sync()
+        assert stage.flags_there()[uid] == {FLAGGED}
+        assert [one.flags for one in await messages(bridge) if one.flags] == [{FLAGGED}]
+        await agree(bridge, stage)

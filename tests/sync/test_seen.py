@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from daemon.model.flags import NO_FLAGS
-from daemon.model.views import BaseEntry, BaseState, BaseView, LocalEntry, RemoteView
+from daemon.model.flags import FLAGGED, NO_FLAGS
+from daemon.model.views import BaseEntry, BaseState, BaseView, LocalEntry, RemoteEntry, RemoteView
 from daemon.sync.actions import MailboxFacts
 from daemon.sync.guard import DeletionBreaker, Side
 from daemon.sync.holds import Holds
@@ -67,3 +67,36 @@ def test_sides_with_messages_are_inhabited(one: Seen, inhabited) -> None:
 def test_emptied_mailbox_is_doubtful() -> None:
     assert seen(entry(1), count=0).situation(HOLDS).are_statements_doubtful
     assert not seen(entry(1), count=1).situation(HOLDS).are_statements_doubtful
+
+
+def told(number: int, mod_seq: int | None, flags=frozenset({FLAGGED})) -> RemoteEntry:
+    return RemoteEntry(uid=number, flags=flags, mod_seq=mod_seq)
+
+
+@pytest.mark.parametrize(
+    ("field", "state", "there", "deleted", "mark"),
+    [
+        ("local_vanished", BaseState.SYNCED, told(1, 5), (), 4),
+        ("deleted_by_name", BaseState.SYNCED, told(1, 5), (), 4),
+        ("deleted_and_vanished", BaseState.SYNCED, told(1, 5), (), 4),
+        ("local_vanished", BaseState.SYNCED, told(1, 10), (), 9),
+        ("local_vanished", BaseState.SYNCED, told(1, 11), (), 9),
+        ("local_vanished", BaseState.SYNCED, told(1, 1), (), None),
+        ("local_vanished", BaseState.SYNCED, told(1, None), (), None),
+        ("local_vanished", BaseState.SYNCED, told(1, 5), (1,), 9),
+        ("local_vanished", BaseState.SYNCED, told(1, 5, NO_FLAGS), (), 9),
+        ("local_vanished", BaseState.SYNCED, told(2, 5), (), 9),
+        ("local_vanished", BaseState.ASIDE, told(1, 5), (), 9),
+        ("remote_vanished_stated", BaseState.SYNCED, told(1, 5), (), 9),
+    ],
+)
+def test_mark_stays_below_changed_flags_of_what_was_to_go_and_is_still_there(
+    field, state, there, deleted, mark
+) -> None:
+    one = seen(entry(1, state))
+    one = replace(
+        one,
+        remote=replace(one.remote, changed={there.uid: there}),
+        facts=replace(one.facts, **{field: one.base.entries}),
+    )
+    assert one.mark_after(deleted) == mark

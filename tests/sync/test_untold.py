@@ -10,7 +10,8 @@ from daemon.model.ids import AccountId, MailboxName, MaildirName, MessageId, Mod
 from daemon.model.mailbox import MailboxRecord
 from daemon.model.views import BaseEntry, BaseState, BaseView, RemoteEntry, RemoteView
 from daemon.sync.untold import Untold, changed_below
-from tests.sync.stage import LeapingClock, agree, letter, open_stage
+from tests.sync.stage import LeapingClock, agree, entries, letter, open_stage
+from tests.sync.test_out_of_sight import hide
 
 DAY = 24 * 3600
 RECORD = MailboxRecord(
@@ -129,3 +130,28 @@ async def test_changes_that_are_told_or_come_while_we_look_cost_no_trust(tmp_pat
         stage.line.before_command = meanwhile
         distrusted, told = await distrusted_after(bridge, stage)
         assert (distrusted, told) == (frozenset(), [])
+
+
+async def test_flags_of_messages_whose_files_are_away_cost_an_honest_server_no_trust(stage):
+    """They were told, and nobody compared them then."""
+    clock = LeapingClock()
+    async with stage.bridge(exclude=("Private",), clock=clock) as bridge:
+        stage.deliver(*(letter(number) for number in range(80)))
+        await bridge.sync()
+        files = await bridge.files()
+        hidden, *held = sorted(files)[:71]
+        place = hide(bridge, hidden, files[hidden])
+        for name in held:
+            files[name].unlink()
+        assert (await bridge.sync()).held == 70
+        stage.box().set_flags(1, frozenset({SEEN}))
+        uids = {one.maildir_name: one.uid for one in await entries(bridge)}
+        for name in (hidden, held[0]):
+            stage.box().set_flags(uids[name], frozenset({FLAGGED}))
+        await bridge.sync()
+        place.rename(bridge.tree.root / "cur" / f"{hidden}:2,")
+        await bridge.sync()
+        for _ in range(2):
+            clock.ahead += DAY
+            await bridge.sync()
+            assert bridge.client.distrusted == frozenset()
