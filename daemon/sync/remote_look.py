@@ -75,7 +75,7 @@ class RemoteLook:
     async def _judge_word(
         self, client: ImapClient, record: MailboxRecord, base: BaseView, remote: RemoteView
     ) -> None:
-        """Believe the server no longer where it kept something back."""
+        """Believe the server no longer, for a while, where it kept something back."""
         untold = await find_untold(client, record, base, remote)
         if untold.false_claims:
             self.log.warning(
@@ -85,4 +85,4 @@ class RemoteLook:
                 gone=len(untold.gone),
                 distrusted=untold.false_claims,
             )
-            client.distrust(*untold.false_claims)
+            client.doubt(*untold.false_claims)

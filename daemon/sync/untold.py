@@ -1,4 +1,4 @@
-"""What a comparison finds that the server should have told and did not: then its word is not believed any more.
+"""What a comparison finds that the server should have told and did not: then its word is not believed for a while.
 
 A change that came while we looked is no lie, and proves itself: its mod-sequence is above the mark, and asked again the
 server tells of it. RFC 7162 §3.1, §3.2.6; faults.md S9.

@@ -92,6 +92,7 @@ class Session(Conversation[Tagged], SelectedView):
         self.compress_wish = compress
         self.meter = Meter()
         self.distrusted = frozenset(name.upper() for name in distrust)
+        self.broken = self.doubted = frozenset[str]()
         self.connection.disable(self.distrusted)
         self.is_woken = False
         self.fetch_listeners: list[FetchListener] = []
@@ -127,8 +128,17 @@ class Session(Conversation[Tagged], SelectedView):
         """Whether some mailbox is known to have no mod-sequences, all of them without CONDSTORE."""
         return self.has_unnumbered or not self.caps.has("CONDSTORE")
 
+    def doubt(self, names: Iterable[str]) -> None:
+        """Believe these capabilities no longer on this line, and on others not for a while."""
+        self.doubted |= {name.upper() for name in names}
+        self._leave_out(names)
+
     def distrust(self, names: Iterable[str]) -> None:
         """Believe these capabilities no longer, now and when they are said again."""
+        self.broken |= {name.upper() for name in names}
+        self._leave_out(names)
+
+    def _leave_out(self, names: Iterable[str]) -> None:
         self.distrusted |= {name.upper() for name in names}
         self.connection.disable(names)
 
@@ -161,6 +171,7 @@ class Session(Conversation[Tagged], SelectedView):
             claim = "COMPRESS=DEFLATE"  # deflate has no checksum: garbage shows as lines that cannot be read
         if claim is not None:
             self.distrusted |= {claim}
+            self.broken |= {claim}
         super().lose(error)
 
     def _take(self, events: Sequence[Event]) -> None:

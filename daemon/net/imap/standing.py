@@ -67,6 +67,20 @@ class ImapStanding(LineStanding[Session]):
         """Capabilities that proved false on this line: hand them to the next `connect` to this host."""
         return self._session.distrusted
 
+    @property
+    def broken(self) -> frozenset[str]:
+        """Those that broke on this line itself: another line would break as well."""
+        return self._session.broken
+
+    @property
+    def doubted(self) -> frozenset[str]:
+        """Those that were found on this line to keep something back, for which a server may be mended."""
+        return self._session.doubted
+
     def distrust(self, *names: str) -> None:
-        """Believe these capabilities no longer on this line; adds to `distrusted`."""
+        """Believe these capabilities no longer on this line; adds to `distrusted` and `broken`."""
         self._session.distrust(names)
+
+    def doubt(self, *names: str) -> None:
+        """Believe these capabilities no longer on this line; adds to `distrusted` and `doubted`."""
+        self._session.doubt(names)

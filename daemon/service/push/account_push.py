@@ -89,7 +89,7 @@ class AccountPush:
     def close(self, client: ImapClient) -> None:
         """A session's line is at its end: keep what was learnt on it."""
         self.in_step.close()
-        self._trust.learn(client.distrusted)
+        self._trust.learn(client.broken, doubted=client.doubted)
 
     def forget(self) -> None:
         """A person wants everything tried again."""

@@ -1,4 +1,5 @@
-"""Trust in what a server claims: a capability that proved false is left out, for a while, with the reason at hand.
+"""Trust in what a server claims: a capability that proved false is left out, with the reason at hand: for a while, or for
+good where it breaks the line.
 
 Belongs to an account and outlives its lines. A refusal is proof by itself. Silence is proof when a look finds what the
 server should have told and did not, twice and with nothing told in between: a change that comes in the very moment of
@@ -71,14 +72,22 @@ class Trust:
         self._strikes.pop(claim, None)
         self._log.warning("capability.distrusted", capability=claim.value, reason=reason)
 
-    def learn(self, names: Iterable[str]) -> None:
-        """Take over what proved false on a line by itself, as a broken COMPRESS does: that goes for good, because it costs
-        nothing but speed. Claims of push are none of it: they go for a while, by `withdraw`.
+    def learn(self, broken: Iterable[str], *, doubted: Iterable[str] = ()) -> None:
+        """Take over at the end of a line what proved false on it, besides the claims of push, which go by `withdraw`.
+
+        What is `broken`, as a COMPRESS that sends no deflate, is left out for good: it would end the next line as well. What is
+        `doubted`, because a comparison found what the server had kept back, is left out for a while, like silence.
         """
-        for name in sorted(set(names).difference(Claim)):
-            if name not in self._breaches:
-                self._breaches[name] = Breach(reason="capability_broken", detail=name, until=inf)
-                self._log.warning("capability.distrusted", capability=name, reason="capability_broken")
+        doubt_until = self._clock.monotonic() + self._doubt_seconds
+        for names, reason, until in (
+            (broken, "capability_broken", inf),
+            (doubted, "changes_untold", doubt_until),
+        ):
+            for name in sorted(set(names).difference(Claim)):
+                earlier = self._breaches.get(name)
+                if earlier is None or earlier.until < until:
+                    self._breaches[name] = Breach(reason=reason, detail=name, until=until)
+                    self._log.warning("capability.distrusted", capability=name, reason=reason)
 
     def note_told(self, claim: Claim) -> None:
         """The server told a change by itself: whatever came untold before came at a bad moment."""

@@ -1,6 +1,6 @@
 """Clients on the session's Dovecot and on scripted servers."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 
 import pytest
 
@@ -87,6 +87,7 @@ async def play(serve, endpoint_of) -> AsyncIterator[Callable[..., Awaitable[Imap
         text: bytes = b"ready",
         selected: bool = False,
         timers: Timers = QUICK,
+        distrust: Collection[str] = (),
     ) -> ImapClient:
         async def run(reader, writer) -> None:
             part = Play(reader, writer)
@@ -97,7 +98,9 @@ async def play(serve, endpoint_of) -> AsyncIterator[Callable[..., Awaitable[Imap
 
         server = await serve(run)
         servers.append(server)
-        client = await ImapClient.connect(endpoint_of(server), clock=SystemClock(), timers=timers)
+        client = await ImapClient.connect(
+            endpoint_of(server), clock=SystemClock(), timers=timers, distrust=distrust
+        )
         clients.append(client)
         if selected:
             await client.select(b"Box")

@@ -209,7 +209,7 @@ async def test_extension_whose_data_cannot_be_read_is_left_out_of_the_next_line(
     client = await play(script, selected=True)
     with pytest.raises(RemoteProtocolError):
         await client.noop()
-    assert client.distrusted == {claim}
+    assert client.distrusted == client.broken == {claim}
 
 
 async def test_other_unreadable_data_are_blamed_on_no_extension(play):

@@ -61,6 +61,24 @@ def test_what_broke_on_a_line_is_kept_for_good_but_claims_of_push_are_not(trust,
     assert trust.distrusted == {"COMPRESS=DEFLATE"}
 
 
+def test_what_a_comparison_found_is_left_out_for_a_while_only(trust, fake_clock, log):
+    trust.learn([], doubted={"QRESYNC", "CONDSTORE"})
+    assert trust.distrusted == {"CONDSTORE", "QRESYNC"}
+    assert [entry["reason"] for entry in log.entries] == ["changes_untold"] * 2
+    fake_clock.advance(101)
+    assert trust.distrusted == frozenset()
+    trust.learn([], doubted={"QRESYNC"})
+    assert trust.distrusted == {"QRESYNC"}, "found once more"
+
+
+def test_what_was_doubted_and_then_breaks_a_line_is_left_out_for_good(trust, fake_clock):
+    trust.learn([], doubted={"QRESYNC"})
+    trust.learn({"QRESYNC"})
+    trust.learn([], doubted={"QRESYNC"})
+    fake_clock.advance(1e9)
+    assert trust.distrusted == {"QRESYNC"}
+
+
 def test_person_lets_everything_be_tried_again(trust):
     trust.learn({"COMPRESS=DEFLATE"})
     trust.withdraw(Claim.IDLE, reason="idle_refused", detail="no")
