@@ -5,7 +5,7 @@ With mod-sequences a mark tells of every change; once a day it is not believed, 
 went, UNSEEN tells of `\Seen`, and for the rest all mailboxes are read in turn, those that went longest without it first,
 INBOX and those where something happened lately in a turn of their own. How soon it is a mailbox's turn again follows from
 how many octets an hour may be spent, so a small account is read in every pass and a large one is not read all the time.
-Each is read once at the start, and again when a person asks.
+Each is read once at the start, in the first pass that comes to its end, and again when a person asks.
 """
 
 import json
@@ -41,7 +41,10 @@ _COMPARED_AT: Final = "compared_at"
 
 
 class Allowance:
-    """Octets that may be spent; they come back with time. What is begun is finished, so it may be overdrawn."""
+    """Octets that may be spent; they come back with time. What is begun is finished, so it may be overdrawn.
+
+    By how much is bounded: by one mailbox whose turn it was, and by an hour's worth for all that was read out of turn.
+    """
 
     __slots__ = ("_at", "_octets")
 
@@ -50,8 +53,10 @@ class Allowance:
         self._at = now
 
     def spend(self, octets: int) -> None:
-        """Take so many, whether or not there are as many."""
-        self._octets -= octets
+        """Take so many, whether or not there are as many: what is asked for again and again leaves no more than an hour's
+        debt, or nothing would have its turn any more.
+        """
+        self._octets = min(self._octets, max(self._octets - octets, -float(OCTETS_PER_HOUR)))
 
     def pick(self, costs: Iterable[tuple[MailboxName, int]], now: float) -> list[MailboxName]:
         """As many from the front as are allowed now, and paid for."""
@@ -61,13 +66,17 @@ class Allowance:
         for name, cost in costs:
             if self._octets <= 0:
                 break
-            self.spend(cost)
+            self._octets -= cost
             picked.append(name)
         return picked
 
 
 class Comparisons:
-    """Decides pass by pass for one account. When a mailbox was compared survives a restart."""
+    """Decides pass by pass for one account.
+
+    When a mailbox with mod-sequences was compared survives a restart; the others are all compared at each start. A pass that
+    fails before its end has compared nothing: what it had chosen at a start or on request is chosen again by the next.
+    """
 
     def __init__(self, *, account: AccountId, store: Store, clock: Clock) -> None:
         self._account = account
@@ -78,6 +87,8 @@ class Comparisons:
         self._compared_at: dict[MailboxName, float] | None = None
         self._is_changed = False
         self._started: set[MailboxName] = set()
+        self._starting: set[MailboxName] = set()
+        self._is_chosen = False
         self._busy_until: dict[MailboxName, float] = {}
         self._followed: dict[MailboxName, tuple[int, int]] = {}
         self._whole: set[MailboxName] = set()
@@ -86,9 +97,12 @@ class Comparisons:
     def forget(self) -> None:
         """A person asks: compare every mailbox without mod-sequences in the next pass over all."""
         self._started.clear()
+        self._starting.clear()
 
     def begin(self) -> None:
         """A pass begins, and nothing is chosen for it yet."""
+        self._is_chosen = False
+        self._starting = set()
         self._whole = set()
         self._unseen = {}
 
@@ -107,7 +121,13 @@ class Comparisons:
         *,
         has_condstore: bool,
     ) -> None:
-        """Choose for a pass over all these mailboxes; in one over some of them, nothing is `listed`."""
+        """Choose for a pass over all these mailboxes; in one over some of them, nothing is `listed`.
+
+        Once in a pass: one that looks again keeps to what is chosen, and paid for.
+        """
+        if self._is_chosen:
+            return
+        self._is_chosen = True
         compared_at = await self._load()
         now = self._clock.now()
         known = {name: record for name, record in records.items() if name in listed}
@@ -146,13 +166,18 @@ class Comparisons:
             for name, cost in self._in_turn(fresh, compared_at, listed):
                 allowance.spend(cost)
                 self._whole.add(name)
+                self._starting.add(name)
             self._whole.update(
                 allowance.pick(self._in_turn(names - fresh - self._whole, compared_at, listed), now)
             )
-        self._started |= records.keys()
 
     async def complete(self, mailboxes: Collection[MailboxName]) -> None:
-        """These mailboxes are as equal as this pass could make them."""
+        """The pass has come to its end, and these mailboxes are as equal as it could make them.
+
+        Of the others those that were to be compared at the start are the next in turn: what is never completed would
+        otherwise be read in every pass.
+        """
+        self._started |= self._starting
         compared_at = await self._load()
         now = self._clock.now()
         done = self._whole.intersection(mailboxes)

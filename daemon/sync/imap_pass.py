@@ -205,6 +205,16 @@ class ImapSync:
         Raises:
             MailError: With blast ACCOUNT: the pass ended early. What it had begun is made whole by the next one.
         """
+        return await self._run(client, only=only, news=news)
+
+    async def _run(
+        self,
+        client: ImapClient,
+        *,
+        only: Collection[MailboxName] | None,
+        news: LocalNews | None,
+        is_again: bool = False,
+    ) -> PassResult:
         if not self._is_prepared:
             await self.recover()
         await self._tree.check_identity()
@@ -222,7 +232,7 @@ class ImapSync:
         ignored = {
             name: uploads.uncertain.get(name, _NOTHING) | unborn.get(name, _NOTHING) for name in served
         }
-        self._look.begin()
+        self._look.begin(is_again=is_again)
         look_at = functools.partial(
             self._look.see,
             client,
@@ -263,7 +273,7 @@ class ImapSync:
             self._open_uploads.look_again(overtaken)
             self._owed, self._resend = owed, resend
             await client.unselect()
-            again = await self.run_pass(client, only=only, news=news)
+            again = await self._run(client, only=only, news=news, is_again=True)
             return replace(tally.result, failed=0).plus(again)
         guarded = guard_plan(
             replace(

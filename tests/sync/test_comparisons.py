@@ -12,6 +12,7 @@ from daemon.model.mailbox import MailboxRecord, RemoteMailbox
 from daemon.store.store import Store
 from daemon.sync.comparisons import BURST_OCTETS, OCTETS_PER_HOUR, OCTETS_PER_MESSAGE, Allowance, Comparisons
 from tests.sync.stage import LeapingClock, agree, letter, messages, open_stage
+from tests.sync.test_open_uploads import uncertain_upload
 
 WORK = AccountId("work")
 DAY = 24 * 3600
@@ -186,6 +187,43 @@ def test_allowance_is_overdrawn_by_one_and_comes_back_with_time():
     assert allowance.pick([("B", 1)], 0.0) == [], "a clock that is set back gives nothing"
 
 
+def test_what_is_read_on_request_leaves_no_more_than_an_hours_debt():
+    allowance = Allowance(0.0)
+    for at in range(288):
+        allowance.pick([], 300.0 * at)
+        allowance.spend(30_000_000)
+    assert allowance.pick([("A", 30_000_000)], 300.0 * 287 + 3600.0) == []
+    assert allowance.pick([("A", 30_000_000)], 300.0 * 287 + 3601.0) == ["A"]
+    allowance.spend(30_000_000)
+    assert allowance.pick([("A", 1)], 300.0 * 287 + 2 * 3600.0) == [], "and forgives nothing that was owed"
+
+
+async def test_pass_that_failed_leaves_the_first_comparison_to_the_next(store, clock):
+    account = Account(store, clock, INBOX=LARGE, A=LARGE, B=LARGE)
+    for _ in range(2):
+        assert await account.choose() == {"INBOX", "A", "B"}
+    assert await account.compare() == {"INBOX", "A", "B"}
+    assert not await account.compare()
+
+
+async def test_mailbox_that_is_never_completed_is_not_read_in_every_pass(store, clock):
+    account = Account(store, clock, INBOX=LARGE, A=LARGE)
+    found = []
+    for _ in range(60):
+        found += sorted(await account.choose() - {"INBOX"})
+        await account.comparisons.complete({"INBOX"})
+        clock.at += 60
+    assert 1 <= len(found) <= 3
+
+
+async def test_request_that_comes_during_a_pass_is_for_the_next(store, clock):
+    account = Account(store, clock, INBOX=LARGE)
+    await account.choose()
+    account.comparisons.forget()
+    await account.comparisons.complete({"INBOX"})
+    assert await account.compare() == {"INBOX"}
+
+
 # -- with mod-sequences ------------------------------------------------------------------------------------------
 
 
@@ -320,3 +358,15 @@ async def test_change_that_no_mark_tells_of_is_found_within_a_day(stage):
         clock.ahead = DAY
         assert (await bridge.sync()).flags_changed == 1
         assert [one.flags for one in await messages(bridge) if one.flags] == [{FLAGGED}]
+
+
+async def test_pass_that_looks_again_compares_what_it_had_chosen_and_pays_for_it_once(tmp_path, clock):
+    async with (
+        open_stage(tmp_path, without=("UIDPLUS", "CONDSTORE")) as stage,
+        stage.bridge(clock=clock) as bridge,
+    ):
+        await uncertain_upload(bridge, stage)
+        bridge.engine._look.comparisons._busy._octets = 1.0
+        stage.box().set_flags(1, frozenset({FLAGGED}))
+        stage.deliver(letter(2))
+        assert (await bridge.run_pass()).flags_changed == 1
