@@ -34,7 +34,7 @@ from daemon.net.imap.client import ImapClient
 from daemon.sd_notify import ServiceManager
 from daemon.service.control.access import TOKEN_FILE_NAME, open_access
 from daemon.service.login import Connect
-from daemon.service.once import show_nothing, sync_once
+from daemon.service.once import OnHint, hint_nothing, show_nothing, sync_once
 from daemon.service.pop3_means import Pop3Means
 from daemon.service.quiescence import OnProgress, OpenEngine
 from daemon.store.maildir.tree import MaildirTree
@@ -83,6 +83,7 @@ def sync(
     accounts: Sequence[ImapSettings | Pop3Settings],
     *,
     on_progress: OnProgress | None = None,
+    on_hint: OnHint | None = None,
 ) -> Mapping[AccountId, PassResult | MailError]:
     """What each account did in passes to quiescence, or why it could not; without the API, then over.
 
@@ -92,7 +93,9 @@ def sync(
         KeyboardInterrupt: On SIGINT and SIGTERM; what was done stays done.
     """
     process.tune()
-    return process.run_in_loop(_sync(settings, accounts, on_progress or show_nothing))
+    return process.run_in_loop(
+        _sync(settings, accounts, on_progress or show_nothing, on_hint or hint_nothing)
+    )
 
 
 async def serve(
@@ -219,7 +222,10 @@ def is_alive(now: float, *, last_tick: float, busy_since: float | None) -> bool:
 
 
 async def _sync(
-    settings: Settings, accounts: Sequence[ImapSettings | Pop3Settings], on_progress: OnProgress
+    settings: Settings,
+    accounts: Sequence[ImapSettings | Pop3Settings],
+    on_progress: OnProgress,
+    on_hint: OnHint,
 ) -> Mapping[AccountId, PassResult | MailError]:
     clock = SystemClock()
     log: FilteringBoundLogger = structlog.get_logger("mailsyncd")
@@ -239,6 +245,7 @@ async def _sync(
             clock=clock,
             log=log,
             on_progress=on_progress,
+            on_hint=on_hint,
         )
     finally:
         await store.close()

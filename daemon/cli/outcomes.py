@@ -16,11 +16,13 @@ class Outcome:
     is_done: bool
 
 
-def outcome_of(account: str, result: PassResult | MailError) -> Outcome:
-    """Of a sync in this process."""
+def outcome_of(account: str, result: PassResult | MailError, hint: str | None = None) -> Outcome:
+    """Of a sync in this process; `hint` is what else is to be known of the account."""
     if isinstance(result, MailError):
         return failure(account, result.reason, str(result), result.remedy)
-    return Outcome(f"{account}: {words.outcome(result)}", is_done=not (result.failed or result.held))
+    what = words.outcome(result)
+    line = f"{account}: {what}; {hint}" if hint else f"{account}: {what}"
+    return Outcome(line, is_done=not (result.failed or result.held))
 
 
 def outcome_of_job(account: str, job: Mapping[str, object]) -> Outcome:

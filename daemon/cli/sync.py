@@ -95,5 +95,6 @@ def _sync_here(
     from daemon import app  # noqa: PLC0415 - the whole stack; not needed when a service does it
     from daemon.cli.outcomes import outcome_of  # noqa: PLC0415
 
-    results = app.sync(settings, chosen, on_progress=line.show if line else None)
-    return [outcome_of(account, result) for account, result in results.items()]
+    hints: dict[str, str] = {}
+    results = app.sync(settings, chosen, on_progress=line.show if line else None, on_hint=hints.__setitem__)
+    return [outcome_of(account, result, hints.get(account)) for account, result in results.items()]

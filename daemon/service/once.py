@@ -4,7 +4,7 @@ Accounts run side by side and fail each for itself. No IDLE, no schedule, no sta
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from structlog.typing import FilteringBoundLogger
 
@@ -24,6 +24,13 @@ from daemon.service.pop3_means import Pop3Means
 from daemon.service.pulse import Pulse
 from daemon.service.quiescence import OnProgress, OpenEngine, run_to_quiescence
 from daemon.store.store import Store
+
+OnHint = Callable[[AccountId, str], None]
+"""Keeps, for a person to see, what is to be known of an account although its pass went well."""
+
+
+def hint_nothing(account: AccountId, hint: str) -> None:
+    """For callers with nobody to tell."""
 
 
 def show_nothing(progress: Progress) -> None:
@@ -45,6 +52,7 @@ class OneShot:
         log: FilteringBoundLogger,
         pace: Pace | None = None,
         on_progress: OnProgress = show_nothing,
+        on_hint: OnHint = hint_nothing,
     ) -> None:
         self._store = store
         self._connect = connect
@@ -55,6 +63,7 @@ class OneShot:
         self._log = log
         self._pace = pace or Pace()
         self._on_progress = on_progress
+        self._on_hint = on_hint
         self._gate = Gate(
             at_once=self._pace.handshakes_at_once, turn_seconds=self._pace.handshake_turn_seconds
         )
@@ -132,9 +141,17 @@ class OneShot:
         try:
             asked = client.caps.login_delay
             await self._delay_of(settings).note_login(None if asked is None else asked.seconds)
-            return await engine.run_pass(client)
+            result = await engine.run_pass(client)
         finally:
             client.abort()  # after QUIT there is nothing left to drop
+        if engine.announced_count:
+            # Late: without such an account nothing of POP3 is loaded.
+            from daemon.service import pop3_hints  # noqa: PLC0415
+
+            hint = pop3_hints.of_announced(engine.announced_count)
+            self._on_hint(settings.id, f"{hint.detail}; {hint.remedy}")
+            await engine.note_shown()
+        return result
 
     def _delay_of(self, settings: ImapSettings | Pop3Settings) -> LoginDelay:
         return LoginDelay(store=self._store, account=settings.id, clock=self._clock)
@@ -174,6 +191,7 @@ async def sync_once(
     log: FilteringBoundLogger,
     pace: Pace | None = None,
     on_progress: OnProgress = show_nothing,
+    on_hint: OnHint = hint_nothing,
 ) -> Mapping[AccountId, PassResult | MailError]:
     """What each account did in passes to quiescence, or why it could not, in the order given."""
     shot = OneShot(
@@ -186,5 +204,6 @@ async def sync_once(
         log=log,
         pace=pace,
         on_progress=on_progress,
+        on_hint=on_hint,
     )
     return await shot.run(accounts)

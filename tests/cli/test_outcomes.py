@@ -27,6 +27,12 @@ def test_error_has_reason_and_remedy_on_one_line():
     )
 
 
+def test_hint_is_told_behind_what_was_done():
+    assert outcome_of("old", PassResult(downloaded=2), "more follows") == Outcome(
+        "old: 2 downloaded; more follows", is_done=True
+    )
+
+
 def test_job_of_a_service_reads_as_a_result_of_ours():
     job = {"state": "done", "result": {"downloaded": 2, "failed": 0}}
     assert outcome_of_job("work", job) == outcome_of("work", PassResult(downloaded=2))

@@ -142,6 +142,27 @@ async def test_maildrop_is_polled_once(sync, pop3_account) -> None:
         assert (await sync(account))["old"].is_quiet
 
 
+async def test_announced_removal_is_told_and_begins_at_the_second_run(sync, pop3_account) -> None:
+    """decisions.md 4, where no service runs: a script starts from nothing each time."""
+    user = User("me", "secret")
+    for number in range(150):
+        user.inbox.deliver(b"Subject: %d\r\n\r\nhello\r\n" % number, internal_date=1)
+    hints = []
+
+    def note(account, hint) -> None:
+        hints.append((account, hint))
+
+    async with Pop3Server([user]) as server:
+        account = pop3_account.model_copy(update={"port": server.port, "leave_on_server": False})
+        first = (await sync(account, on_hint=note))["old"]
+        assert (first.downloaded, first.expunged_there) == (150, 0)
+        assert [(name, "removes 150 messages" in hint) for name, hint in hints] == [("old", True)]
+        second = (await sync(account, on_hint=note))["old"]
+    assert second.expunged_there == 150
+    assert not user.inbox.messages
+    assert len(hints) == 1
+
+
 async def test_login_delay_is_obeyed_from_one_run_to_the_next(sync, pop3_account) -> None:
     """RFC 2449 §6.5: a script that polls in a loop is told to wait, without a connection."""
     passwords = []
