@@ -56,10 +56,19 @@ _LATER_WORDS: Final = re.compile(
 _CREDENTIAL_WORDS: Final = re.compile(
     rf"\b(?:{_WHO}|mailbox|denied|invalid|incorrect|wrong)\b", re.IGNORECASE
 )
+_NAMES: Final = r"(?-i:STAT|LIST|UIDL|TOP|RETR|DELE|RSET|NOOP|CAPA)"  # in small letters they are words
+_LACKING: Final = (
+    r"(?:unknown|unrecogni[sz]ed|invalid|unsupported|unimplemented"
+    r"|not (?:known|recogni[sz]ed|understood|supported|implemented))\b"
+)
 _UNKNOWN_COMMAND: Final = re.compile(
     r"(?:unknown|unrecogni[sz]ed|invalid|illegal|bad|undefined|unsupported|unimplemented|no such)\s+(?:\S+\s+)?command"
-    r"|command\b.{0,40}\b(?:unknown|unrecogni[sz]ed|invalid|unsupported|unimplemented"
-    r"|not (?:known|recogni[sz]ed|understood|supported|implemented|available))",
+    rf"|command\b.{{0,40}}\b{_LACKING}"
+    rf"|\b{_NAMES}(?: command)?(?: is)? {_LACKING}",
+    re.IGNORECASE,
+)
+_OFF_COMMAND: Final = re.compile(
+    rf"\b(?:(?:command )?{_NAMES}(?: command)?|command)(?: is)? (?:unavailable|not available|disabled)\b",
     re.IGNORECASE,
 )
 _DELAY: Final = re.compile(r"(\d{1,6})[ ]{0,3}(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?)\b", re.IGNORECASE)
@@ -103,17 +112,29 @@ def login_refusal(
 
 def is_busy(status: Status) -> bool:
     """Whether an -ERR says that the same may succeed later, and not that the command is unknown."""
-    return status.code in BUSY_CODES or (status.code not in _FINAL_CODES and _asks_for_patience(status.text))
+    if status.code in BUSY_CODES or status.code in _FINAL_CODES:
+        return status.code in BUSY_CODES
+    return not _lacks_command(status.text) and _asks_for_patience(status.text)
 
 
 def is_unknown_command(status: Status) -> bool:
     """Whether an -ERR says that the server does not have the command, and nothing of one message."""
-    return not is_busy(status) and bool(_UNKNOWN_COMMAND.search(status.text))
+    return not is_busy(status) and _lacks_command(status.text)
 
 
 def throttled(status: Status) -> Throttled:
     """The error for being turned away by a server that is busy."""
     return _throttled(_describe(status, ""), status, None)
+
+
+def _lacks_command(text: str) -> bool:
+    """Whether a command is said to be missing: a polite "try again" changes nothing of it, "temporarily" does."""
+    if _THROTTLE_WORDS.search(text) or _IN_USE_WORDS.search(text):
+        return False
+    if _UNKNOWN_COMMAND.search(text):
+        return True
+    rest, count = _OFF_COMMAND.subn("", text)
+    return count > 0 and not _LATER_WORDS.search(rest)
 
 
 def _asks_for_patience(text: str) -> bool:

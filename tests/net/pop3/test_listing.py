@@ -45,9 +45,10 @@ async def test_empty_maildrop_is_empty(play):
     await client.noop()
 
 
-async def test_server_without_uidl_gives_no_ids(play):
+@pytest.mark.parametrize("answer", [b"-ERR unknown command", b"-ERR UIDL command unavailable"])
+async def test_server_without_uidl_gives_no_ids(play, answer):
     """P3."""
-    got = await listed(play, b"+OK 2 300", b"-ERR unknown command", (b"1 100", b"2 200"))
+    got = await listed(play, b"+OK 2 300", answer, (b"1 100", b"2 200"))
     assert got == [(1, None, 100), (2, None, 200)]
 
 
