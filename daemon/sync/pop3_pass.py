@@ -36,6 +36,7 @@ from daemon.sync.tally import Tally
 from daemon.sync.unchanged import Standing
 from daemon.sync.wishes import Wishes
 
+_PRUNED_EVERY_SECONDS: Final = 3600.0  # it walks over all that we ever had deleted
 _TREE_CLAIMED: Final = "tree_claimed"
 _POSTPONED: Final = "pop3.postponed"
 _HEADERS_SINGLY: Final = "pop3.headers_singly"
@@ -90,6 +91,7 @@ class Pop3Sync:
         self._standing: Standing | None = None
         self._without_top: set[MaildropEntry] = set()
         self._is_prepared = False
+        self._prune_at = float("-inf")
         self.announced_count = 0
         """How many messages the next poll will remove from the server, said once before it begins; see `note_shown`."""
 
@@ -185,11 +187,16 @@ class Pop3Sync:
         self.announced_count = announced
         if not announced:
             await self._announcement.confirm()
-        await self._store.maildrop.prune(self._account, self._clock.now() - REMEMBERED_SECONDS)
+        await self._forget_long_gone()
         tally.add(PassResult(expunged_there=len(marked)))
         if not (before.unknown or marked or announced):
             await self._stand(listed, revision)
         return tally.result
+
+    async def _forget_long_gone(self) -> None:
+        if self._clock.monotonic() >= self._prune_at:
+            await self._store.maildrop.prune(self._account, self._clock.now() - REMEMBERED_SECONDS)
+            self._prune_at = self._clock.monotonic() + _PRUNED_EVERY_SECONDS
 
     def _seal_if(self, inbox: MailboxRecord) -> bytes | None:
         if self._standing is None:

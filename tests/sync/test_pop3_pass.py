@@ -14,12 +14,31 @@ from daemon.model.settings import Tls
 from tests.support import corpus
 from tests.support.server_side import server_side
 from tests.sync.pop3_stage import ACCOUNT, letter, open_drop, open_pop3, sha
+from tests.sync.stage import LeapingClock
 
 
 @pytest.fixture
 async def drop(tmp_path):
     async with open_drop(tmp_path) as drop:
         yield drop
+
+
+class SteadyLeapingClock(LeapingClock):
+    """The steady count leaps with the wall clock: time passes."""
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+
+def gone_sighting(uidl: str) -> Sighting:
+    return Sighting(
+        uidl=uidl,
+        size=1,
+        sha256=b"g" * 32,
+        header_sha256=b"h" * 32,
+        message_id=new_message_id(),
+        first_seen=1.0,
+    )
 
 
 def real(mailbag, **options):
@@ -298,6 +317,30 @@ async def test_lost_index_is_rebuilt_without_a_message_fetched_or_doubled(drop):
         assert {message.id for message in await bridge.messages()} == ids
         assert drop.said(b"RETR") == 0
         assert len(bridge.digests()) == 2
+
+
+async def test_what_is_long_gone_is_forgotten_once_an_hour_at_most(drop):
+    """The walk over all that was ever removed is not part of every poll."""
+    clock = SteadyLeapingClock()
+    drop.deliver(letter(0))
+    async with drop.bridge(clock=clock) as bridge:
+        await bridge.poll()
+        room = bridge.store.maildrop
+        for number in (1, 2):
+            await room.save(ACCOUNT, [gone_sighting(f"gone{number}")])
+        (first, second) = [
+            one.number for one in await room.with_digests(ACCOUNT, [b"g" * 32]) if one.number is not None
+        ]
+        began = clock.now()
+        await room.note_gone(ACCOUNT, [first], began)
+        await room.note_gone(ACCOUNT, [second], began + 1800)
+        left = []
+        for after in (3600, 5400 + 60, 7200 + 60):
+            clock.ahead = 30 * 86400.0 + after - 3600 + 60
+            drop.deliver(letter(after))
+            await bridge.poll()
+            left.append([one.number for one in await room.get_many([first, second])])
+    assert left == [[second], [second], []]
 
 
 async def test_mail_that_the_server_removes_by_itself_stays_here(drop):
