@@ -65,6 +65,7 @@ class Pop3Session:
         self._log = shared.log
         self._began_at: float | None = None
         self._expire: Expire | None = None
+        self._is_tree_known = False
         self._telling = PassTelling(
             account=settings.id,
             standing=shared.standing,
@@ -118,7 +119,7 @@ class Pop3Session:
         """A poll, once the server and the allowance let us log in; what happens in the tree is not kept waiting."""
         while (left := self._seconds_left()) > 0.0:
             self._show_wait(left)
-            await self._local_watch.ensure()
+            await self._watch_tree()
             await self._follow()
             await self._wait(left)
         await self._poll()
@@ -131,7 +132,7 @@ class Pop3Session:
         started = self._clock.monotonic()
         self._telling.begin()
         try:
-            await self._local_watch.ensure()
+            await self._watch_tree()
             result = await self._one_poll()
             await self._local_watch.refresh()
         except MailError as exc:
@@ -168,6 +169,13 @@ class Pop3Session:
             return await self._engine.run_pass(client)
         finally:
             client.abort()  # after QUIT there is nothing left to drop
+
+    async def _watch_tree(self) -> None:
+        """Have what happens in the tree told, also where the first login fails."""
+        await self._local_watch.ensure()
+        if not self._is_tree_known:
+            await self._local_watch.refresh()
+            self._is_tree_known = True
 
     def _note_expire(self, expire: Expire | None) -> None:
         if expire != self._expire and pop3_hints.of_expiry(expire, self._settings.leave_on_server).reason:

@@ -302,6 +302,25 @@ async def test_what_is_done_here_needs_no_server(open_house, account, server, qu
     assert len(server.user.inbox.messages) == 2
 
 
+async def test_file_removed_is_seen_where_the_server_was_away_from_the_start(
+    open_house, account, server, quick_pace
+) -> None:
+    house = await open_house(account)
+    await house.reaches(S.POLLING, account=OLD)
+    server.intervene = lambda line: b""
+    house = await open_house(
+        account, pace=replace(quick_pace, retry_first_seconds=3600.0, retry_cap_seconds=3600.0)
+    )
+    await house.reaches(S.OFFLINE, account=OLD)
+    assert await shown(house) == ["letter 1"]
+    (path,) = (house.store.path / "mail" / OLD / "new").iterdir()
+    path.unlink()
+    async with asyncio.timeout(10):
+        while await shown(house):
+            await asyncio.sleep(0.01)
+    assert house.control.account_status(OLD).state is S.OFFLINE
+
+
 async def test_login_delay_is_obeyed_whoever_asks(open_house, account, server, until) -> None:
     capa = b"+OK\r\nUSER\r\nUIDL\r\nLOGIN-DELAY 1\r\n.\r\n"
     times: list[float] = []
