@@ -72,6 +72,7 @@ def run(settings: Settings) -> None:
     Raises:
         StoreInUse: Another process owns the store, and did not let go of it in time.
         ConfigError: An address or the token's file cannot be used.
+        ConfigError: The store's path cannot be used.
         StoreError: The store cannot be opened.
     """
     process.tune()
@@ -225,7 +226,7 @@ async def _sync(
     settings: Settings,
     accounts: Sequence[ImapSettings | Pop3Settings],
     on_progress: OnProgress,
-    on_hint: OnHint,
+    on_hint: OnHint = hint_nothing,
 ) -> Mapping[AccountId, PassResult | MailError]:
     clock = SystemClock()
     log: FilteringBoundLogger = structlog.get_logger("mailsyncd")

@@ -6,6 +6,7 @@ job of the one writer thread; whoever awaited it reads what it wrote. Errors of 
 """
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Final, TypeVar, TypeVarTuple
 from sqlalchemy import Connection, select
 
 from daemon.model.clock import Clock
-from daemon.model.errors import StoreError, StoreInUse
+from daemon.model.errors import ConfigError, ConfigProblem, StoreError, StoreInUse
 from daemon.model.events import Event
 from daemon.model.ids import AccountId
 from daemon.model.mailbox import MailboxCounts
@@ -31,6 +32,7 @@ from daemon.store.facts import FactRoom
 from daemon.store.intents import IntentRoom
 from daemon.store.lock import POLL_SECONDS, StoreLock
 from daemon.store.mailboxes import MailboxRoom, StoredMailbox, load_mailboxes
+from daemon.store.maildir.errors import store_error
 from daemon.store.maildrop import MaildropRoom
 from daemon.store.message_rows import apply_effect, remove_buried, set_hidden
 from daemon.store.messages import MessageRoom
@@ -124,6 +126,7 @@ class Store:
 
         Raises:
             StoreInUse: Another process has it, and still had when the wait ended.
+            ConfigError: The path cannot be a directory that we may write to.
             StoreError: disk_full, store_readonly, store_io, or store_newer for files of a newer version.
         Cancellation:
             Safe: the lock is given back.
@@ -245,14 +248,28 @@ class Store:
             callback()
 
 
+_PATH_UNUSABLE: Final = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG}
+)
+"""What stays as it is until a person names another path or grants the rights."""
+
+
 def _make_directory(path: Path) -> None:
     try:
         path.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as error:
-        reason = "store_readonly" if isinstance(error, PermissionError) else "store_io"
-        raise StoreError(f"{path}: {error.strerror}", reason=reason) from error
+        if error.errno in _PATH_UNUSABLE:
+            raise _unusable(path, f"cannot be made: {error.strerror}") from error
+        raise store_error(error, f"cannot make {path}") from error
     if not os.access(path, os.W_OK | os.X_OK):
-        raise StoreError(f"{path}: not writable", reason="store_readonly")
+        raise _unusable(path, "is not writable for this user")
+
+
+def _unusable(path: Path, problem: str) -> ConfigError:
+    remedy = "make it a directory that the user of this program may write to, or name another one"
+    return ConfigError(
+        (ConfigProblem(file=None, key="store.path", problem=f"{path} {problem}", remedy=remedy),)
+    )
 
 
 async def _acquire(lock: StoreLock, pools: Pools, clock: Clock, wait_seconds: float) -> None:

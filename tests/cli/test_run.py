@@ -3,6 +3,8 @@
 import signal
 import time
 
+import pytest
+
 
 def test_service_answers_owns_its_store_and_ends_cleanly(mailsyncd):
     """One life: started, asked, a second one refused, a sync done by it, ended by SIGTERM within 5 s."""
@@ -45,8 +47,19 @@ def test_address_that_cannot_be_had_is_2(mailsyncd):
     assert "api." in done.stderr
 
 
-def test_store_that_cannot_be_made_is_1_with_the_reason(mailsyncd):
+@pytest.mark.parametrize("command", ["run", "sync"])
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_store_path_that_cannot_be_used_is_2_with_the_setting_and_a_remedy(mailsyncd, command, below):
     mailsyncd.store.write_text("in the way", encoding="utf-8")
-    done = mailsyncd.call("run")
-    assert done.returncode == 1
-    assert str(mailsyncd.store) in done.stderr
+    text = mailsyncd.config.read_text(encoding="utf-8")
+    path = mailsyncd.store / below
+    text = text.replace(str(mailsyncd.store), str(path))
+    mailsyncd.config.write_text(
+        text + '[accounts.old]\nprotocol = "pop3"\nhost = "h"\nusername = "u"\npassword_env = "X"\n',
+        encoding="utf-8",
+    )
+    done = mailsyncd.call(command)
+    assert done.returncode == 2, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"mailsyncd: store.path: {path} cannot be made: ")
+    assert "name another one" in last

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from daemon.model.clock import SystemClock
-from daemon.model.errors import StoreError, StoreInUse
+from daemon.model.errors import ConfigError, StoreError, StoreInUse
 from daemon.model.flags import SEEN
 from daemon.model.ids import INBOX
 from daemon.model.mailbox import MailboxCounts
@@ -265,11 +265,14 @@ async def test_newer_file_is_refused_and_left_alone(open_store, store_path):
             file.unlink()
 
 
-async def test_directory_that_cannot_be_made_is_a_store_error(tmp_path, clock):
+async def test_directory_that_cannot_be_made_is_a_mistake_in_the_configuration(tmp_path, clock):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError) as refused:
+    with pytest.raises(ConfigError) as refused:
         await Store.open(tmp_path / "file" / "store", clock=clock)
-    assert refused.value.reason == "store_io"
+    (problem,) = refused.value.problems
+    assert problem.key == "store.path"
+    assert str(tmp_path / "file" / "store") in problem.problem
+    assert problem.remedy
 
 
 async def test_effects_that_missed_the_index_are_applied_at_the_next_start(open_store):
