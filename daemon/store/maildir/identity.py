@@ -77,13 +77,13 @@ def check(maildir: OpenMaildir, expected: Identity) -> Identity:
     found = read(maildir.fd, maildir.directory)
     if found is None:
         raise StoreForeign(
-            f"the mail directory {maildir.directory} has no {ID_FILE}: it is empty, was replaced, or is not mounted",
+            f"the mail directory {maildir.path} has no {ID_FILE}: it is empty, was replaced, or is not mounted",
             reason="store_missing",
             remedy=open_maildir.MISSING_REMEDY,
         )
     if (found.store_id, found.account) != (expected.store_id, expected.account):
         raise StoreForeign(
-            f"the mail directory {maildir.directory} belongs to account {found.account} of store {found.store_id}",
+            f"the mail directory {maildir.path} belongs to account {found.account} of store {found.store_id}",
             reason="store_foreign",
             remedy="point the account's maildir at its own directory; " + _ADOPT_REMEDY,
         )

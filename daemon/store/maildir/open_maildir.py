@@ -53,13 +53,14 @@ class OpenMaildir:
     """Descriptors of a mailbox's directory and, when asked for, of its tmp/, new/ and cur/."""
 
     def __init__(self, root: Path, directory: str) -> None:
-        """Open it.
+        """Open it; `path` is for a person to read.
 
         Raises:
             StoreForeign: It, or a step on the way, is missing or no directory (reason store_missing).
             StoreError: The disk refuses.
         """
         self.directory = directory
+        self.path = root / directory
         self._parts: dict[str, int] = {}
         self.fd = open_directory(root, directory)
 
@@ -67,7 +68,7 @@ class OpenMaildir:
         """Descriptor of `tmp`, `new` or `cur`."""
         fd = self._parts.get(name)
         if fd is None:
-            with _missing_is_foreign(f"{self.directory}/{name}"):
+            with _missing_is_foreign(self.path / name):
                 fd = os.open(name, _STEP, dir_fd=self.fd)
             self._parts[name] = fd
         return fd
@@ -105,7 +106,7 @@ class OpenMaildir:
 def open_directory(root: Path, directory: str) -> int:
     """A descriptor of the directory; raises as `OpenMaildir`."""
     steps = names.check_directory(directory)
-    with _missing_is_foreign(directory):
+    with _missing_is_foreign(root / directory):
         fd = os.open(root, _DIRECTORY)
         for step in steps:
             try:
@@ -181,15 +182,15 @@ def _make_one(parent: int, name: str, access: Access) -> None:
 
 
 @contextmanager
-def _missing_is_foreign(directory: str) -> Iterator[None]:
-    with disk_errors(f"cannot open {directory}"):
+def _missing_is_foreign(path: Path) -> Iterator[None]:
+    with disk_errors(f"cannot open {path}"):
         try:
             yield
         except OSError as exc:
             if exc.errno not in _MISSING:
                 raise
             raise StoreForeign(
-                f"the mail directory {directory} is missing or no directory",
+                f"the mail directory {path} is missing or no directory",
                 reason="store_missing",
                 remedy=MISSING_REMEDY,
             ) from exc

@@ -23,6 +23,7 @@ async def test_missing_id_file_is_store_missing(garden):
     with pytest.raises(StoreForeign) as raised:
         await garden.tree.check_identity()
     assert reason_of(raised) == "store_missing"
+    assert f"the mail directory {garden.root} has no" in str(raised.value)
 
 
 async def test_missing_tree_is_store_missing(garden):
@@ -30,6 +31,7 @@ async def test_missing_tree_is_store_missing(garden):
     with pytest.raises(StoreForeign) as raised:
         await garden.tree.check_identity()
     assert reason_of(raised) == "store_missing"
+    assert f"the mail directory {garden.root} is missing" in str(raised.value)
 
 
 @pytest.mark.parametrize("other", [{"store_id": "store-2"}, {"account": "home"}])

@@ -18,6 +18,7 @@ def test_missing_directory_is_store_missing(tmp_path):
         OpenMaildir(tmp_path, ".nowhere")
     assert raised.value.reason == "store_missing"
     assert raised.value.remedy
+    assert str(tmp_path / ".nowhere") in str(raised.value)
 
 
 def test_missing_part_is_store_missing(tmp_path):
