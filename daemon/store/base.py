@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
 
 from daemon.model.events import NewEvent
 from daemon.model.flags import FlagSet
@@ -195,8 +195,8 @@ class BaseRoom:
         return await self._readers.index(query)
 
     async def clear_placements(self, account: AccountId, mailbox: MailboxName) -> None:
-        """Forget every UID of the mailbox. Its messages stay, unmatched until they are bound again; rows without a
-        message go.
+        """Forget every UID of the mailbox. Its messages stay, unmatched until they are bound again, or set aside as they
+        were; rows without a message go.
         """
 
         def work(tx: IndexTx) -> None:
@@ -209,7 +209,15 @@ class BaseRoom:
             tx.connection.execute(
                 update(PLACEMENT)
                 .where(here)
-                .values(uid=None, uid_validity=None, mod_seq=None, state=BaseState.UNMATCHED.value)
+                .values(
+                    uid=None,
+                    uid_validity=None,
+                    mod_seq=None,
+                    state=case(
+                        (PLACEMENT.c.state == BaseState.ASIDE.value, BaseState.ASIDE.value),
+                        else_=BaseState.UNMATCHED.value,
+                    ),
+                )
             )
 
         await self._writer.index(work)

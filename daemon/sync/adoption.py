@@ -2,6 +2,8 @@
 
 What size, date and header did not match is compared by digest (sync.md 7): a server whose RFC822.SIZE is wrong, or one
 that gets a message back later. Candidates share a size or a date with a file; equal octets are matched as multisets.
+A message whose file lies where nothing is kept in step has its octets in the store only, and is met by these after the
+mailbox was renumbered; a file that is here goes first.
 """
 
 from collections import defaultdict
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from daemon.model.envelope import Content
 from daemon.model.ids import AccountId, MessageId
 from daemon.model.mailbox import MailboxRecord
-from daemon.model.views import BaseState, BaseView, LocalEntry, RemoteEntry
+from daemon.model.views import BaseEntry, BaseState, BaseView, LocalEntry, RemoteEntry
 from daemon.net.imap.client import ImapClient
 from daemon.store.base import Binding
 from daemon.store.store import Store
@@ -22,15 +24,17 @@ from daemon.sync.reset import shared_base
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orphan:
-    """A file that was once on the server and has no partner there now."""
+    """A file that was once on the server and has no partner there now; `entry` is None while it is set aside."""
 
     message_id: MessageId
-    entry: LocalEntry
+    entry: LocalEntry | None
     content: Content
     internal_date: int
 
     def bound_to(self, message: RemoteEntry) -> Binding:
         """The row of this file once it is that message; the true base is lost, so that both sides' flags count."""
+        if self.entry is None:
+            return self.message_id, message.uid, BaseState.ASIDE, None
         agreed = shared_base(self.entry.flags, message.flags)
         return self.message_id, message.uid, BaseState.SYNCED, agreed
 
@@ -76,13 +80,13 @@ class Adoption:
 
     async def adoptable(self, base: BaseView, listing: Listing) -> Adoptable:
         """The files that are left: for messages whose octets are seen only when they are fetched."""
-        return _by_digest(await self._orphans(base, listing))
+        return _by_digest(one for one in await self._orphans(base, listing) if one.entry is not None)
 
     async def _orphans(self, base: BaseView, listing: Listing) -> list[Orphan]:
         found: list[Orphan] = []
         for row in base.entries:
             here = listing.entries.get(row.maildir_name) if row.maildir_name is not None else None
-            if row.state is BaseState.UNMATCHED and row.message_id is not None and here is not None:
+            if row.message_id is not None and _has_no_partner(row, here):
                 message = await self._store.messages.get(row.message_id)
                 found.append(
                     Orphan(
@@ -92,7 +96,13 @@ class Adoption:
                         internal_date=message.internal_date,
                     )
                 )
-        return found
+        return sorted(found, key=lambda one: one.entry is None)
+
+
+def _has_no_partner(row: BaseEntry, here: LocalEntry | None) -> bool:
+    if row.state is BaseState.ASIDE:
+        return row.uid is None
+    return row.state is BaseState.UNMATCHED and here is not None
 
 
 def _by_digest(orphans: Iterable[Orphan]) -> dict[bytes, list[Orphan]]:

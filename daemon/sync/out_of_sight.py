@@ -87,6 +87,7 @@ class OutOfSight:
                 entry
                 for entry in one.base.entries
                 if entry.state is BaseState.ASIDE
+                and entry.uid is not None
                 and entry.message_id is not None
                 and entry.message_id in returned
                 and _name_of(returned[entry.message_id]) in free

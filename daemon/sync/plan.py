@@ -182,7 +182,7 @@ def _is_absent(uid: Uid, remote: RemoteView) -> bool:
 def _judge(entry: BaseEntry, local: LocalView, remote: RemoteView, facts: _Gathered, *, now: float) -> None:
     """Put one base entry where it belongs; undecided ones go nowhere."""
     if entry.state is BaseState.UNMATCHED or entry.uid is None:
-        _judge_unmatched(entry, local, facts)
+        _judge_unmatched(entry, local, remote, facts)
         return
     is_stated = entry.uid in remote.vanished
     is_gone_there = is_stated or _is_absent(entry.uid, remote)
@@ -218,9 +218,13 @@ def _judge(entry: BaseEntry, local: LocalView, remote: RemoteView, facts: _Gathe
             facts.flags.append(difference)
 
 
-def _judge_unmatched(entry: BaseEntry, local: LocalView, facts: _Gathered) -> None:
-    """A file without a partner is nobody's but the reader's: only what is done to it here counts (sync.md 8)."""
-    if entry.maildir_name in local.missing:
+def _judge_unmatched(entry: BaseEntry, local: LocalView, remote: RemoteView, facts: _Gathered) -> None:
+    """A file without a partner is nobody's but the reader's: only what is done to it here counts (sync.md 8).
+
+    One set aside to which a complete listing has no message is gone there.
+    """
+    is_aside = entry.state is BaseState.ASIDE and entry.maildir_name not in local.entries
+    if entry.maildir_name in local.missing or (is_aside and remote.present is not None):
         facts.gone_on_both.append(entry)
     elif entry.message_id in local.deleted_by_name:
         facts.unburied.append(entry)

@@ -354,3 +354,33 @@ async def test_flags_changed_while_a_file_was_out_of_sight_come_down_when_it_is_
         assert stage.flags_there()[uid] == {FLAGGED}
         assert [one.flags for one in await messages(bridge) if one.flags] == [{FLAGGED}]
         await agree(bridge, stage)
+
+
+@pytest.mark.parametrize("mailbox", ["INBOX", "Archive"])
+async def test_message_set_aside_stays_so_when_its_mailbox_is_renumbered(stage, mailbox):
+    stage.user.create("Archive")
+    async with stage.bridge(exclude=("Private",)) as bridge:
+        name, path = await hidden(bridge, stage)
+        stage.box().reset(stage.user.new_uid_validity())
+        result = await bridge.sync()
+        assert (result.downloaded, result.uploaded) == (0, 0)
+        assert (await states(bridge)).count(BaseState.ASIDE) == 1
+        directory = bridge.tree.root / ("." if mailbox == "INBOX" else ".Archive")
+        path.rename(directory / "cur" / f"{name}:2,S")
+        result = await bridge.sync()
+        assert (result.uploaded, result.downloaded, result.expunged_there) == (0, 0, 0)
+        assert len(stage.there()) + len(stage.there("Archive")) == COUNT
+        await agree(bridge, stage, "INBOX", "Archive")
+
+
+async def test_message_set_aside_that_a_renumbered_mailbox_lacks_is_forgotten(stage):
+    async with stage.bridge(exclude=("Private",)) as bridge:
+        name, path = await hidden(bridge, stage)
+        (uid,) = [entry.uid for entry in await entries(bridge) if entry.state is BaseState.ASIDE]
+        del stage.box().messages[uid]
+        stage.box().reset(stage.user.new_uid_validity())
+        await bridge.sync()
+        assert set(await states(bridge)) == {BaseState.SYNCED}
+        assert path.exists()
+        path.rename(bridge.tree.root / "cur" / f"{name}:2,S")
+        assert (await bridge.sync()).failed == 0
