@@ -49,7 +49,12 @@ def candidates_for(text: str, *, ports: Sequence[int] = (), is_foreign: bool = F
     name = text.strip().rstrip(".")
     user, at, host = name.rpartition("@")
     if not host or (at and not user) or any(char.isspace() or not char.isprintable() for char in name):
-        raise ValueError(f"{text!r} is neither an address nor a host name")
+        raise ValueError(
+            f"{text!r} is neither an address nor a host name; write one such as me@example.org or mail.example.org"
+        )
+    alone, port = _split_port(name)
+    if port is not None:
+        raise ValueError(f"{text!r} names a port; write {alone} alone and the number as --port {port}")
     host = host.lower()
     imap_hosts: list[str] = [host]
     pop3_hosts: list[str] = [host]
@@ -67,6 +72,15 @@ def candidates_for(text: str, *, ports: Sequence[int] = (), is_foreign: bool = F
         pop3=tuple(replace(one, is_foreign=is_foreign) for one in pop3),
         username=name if at else None,
     )
+
+
+def _split_port(name: str) -> tuple[str, int | None]:
+    """`mail.example.org:993` or `[::1]:993` in two; an IPv6 address without brackets has no port."""
+    alone, _, digits = name.rpartition(":")
+    is_one = alone.endswith("]") or (alone and ":" not in alone)
+    if not is_one or not digits.isascii() or not digits.isdigit() or len(digits) > 5:
+        return name, None
+    return alone.strip("[]"), int(digits)
 
 
 def _endpoints(

@@ -37,8 +37,27 @@ def test_clear_line_is_tried_on_this_machine_only():
 
 @pytest.mark.parametrize("text", ["", "@", "@example.org", "me@", "a b", "a\nb", "x@y\x00z"])
 def test_what_is_no_address_is_refused(text):
-    with pytest.raises(ValueError, match="neither an address nor a host"):
+    with pytest.raises(ValueError, match=r"neither an address nor a host name; write one such as me@"):
         candidates_for(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "alone"),
+    [
+        ("mail.example.org:993", "mail.example.org"),
+        ("me@example.org:993", "me@example.org"),
+        ("127.0.0.1:993", "127.0.0.1"),
+        ("[::1]:993", "::1"),
+    ],
+)
+def test_port_behind_the_host_is_refused_with_the_way_to_say_it(text, alone):
+    with pytest.raises(ValueError, match=rf"write {alone} alone and the number as --port 993$"):
+        candidates_for(text)
+
+
+@pytest.mark.parametrize("text", ["::1", "2001:db8::993", "fe80::1:993"])
+def test_address_of_ipv6_has_no_port(text):
+    assert {one.host for one in candidates_for(text).imap} == {text}
 
 
 def test_several_ports_are_each_tried_over_both_protocols_the_most_private_way_first():
