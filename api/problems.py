@@ -52,7 +52,7 @@ PROBLEMS: Final[Mapping[str, Entry]] = {
     "method_not_allowed": Entry(405, "The resource does not know this method; see Allow."),
     "request_timeout": Entry(408, "The request did not arrive in time."),
     "events_gone": Entry(
-        410, "The journal no longer reaches back to this id. Read the state again, then go on."
+        410, "The journal does not reach back to this id, or never gave it. Read the state again, then go on."
     ),
     "body_too_large": Entry(413, "The body is larger than 1 MiB."),
     "media_type_unsupported": Entry(415, "A body must be application/json, without a content coding."),
@@ -91,6 +91,9 @@ _CODE_OF_STATUS: Final = {
     415: "media_type_unsupported",
     417: "expectation_failed",
 }
+_EXPLAINED: Final = frozenset({"account_unknown", "flag_invalid", "flags_contradict"})
+"""Their errors say what the client itself named, and what there is instead: told as `hint`."""
+
 _SLUG: Final = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 
 
@@ -152,6 +155,9 @@ class Problem(Exception):
 
 def problem_of_mail_error(error: MailError) -> Problem:
     """The problem for an error of the service: by its reason where the table has it, else by its kind."""
+    if error.reason in _EXPLAINED:
+        hint = f"{error}; {error.remedy}" if error.remedy else str(error)
+        return Problem(error.reason, members={"hint": hint})
     if error.reason in PROBLEMS:
         return Problem(error.reason)
     members = {"reason": error.reason} if _SLUG.match(error.reason) else None

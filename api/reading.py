@@ -6,7 +6,8 @@ decompressed. What RFC 7493 (I-JSON) forbids is refused: NaN, lone surrogates, n
 
 import asyncio
 import json
-from typing import TypeVar
+import re
+from typing import Final, TypeVar
 
 import orjson
 from aiohttp import web
@@ -16,6 +17,9 @@ from api import limits
 from api.problems import FieldProblem, Problem, problem_of_validation
 
 M = TypeVar("M", bound=BaseModel)
+
+_LONE_BACKSLASH: Final = re.compile(rb'(?<!\\)(?:\\\\)*\\[^"\\/bfnrtu]')
+_BACKSLASH_HINT: Final = r'In JSON a backslash within a string is written twice: "\\Seen".'
 
 
 def read_query(request: web.Request, model: type[M]) -> M:
@@ -90,7 +94,8 @@ def _parse(raw: bytes) -> object:
         document = orjson.loads(raw)
         json.loads(raw, object_pairs_hook=_refuse_doubles)
     except (ValueError, RecursionError) as error:
-        raise Problem("json_invalid") from error
+        hint = _BACKSLASH_HINT if _LONE_BACKSLASH.search(raw) else None
+        raise Problem("json_invalid", members={"hint": hint} if hint else None) from error
     return document
 
 

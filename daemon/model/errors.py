@@ -22,10 +22,12 @@
 are quoted data: escaped and cut to 512 bytes by whoever raises.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class Retry(StrEnum):
@@ -185,6 +187,19 @@ class NotFound(MailError):
     retry = Retry.NEVER
     blast = Blast.MESSAGE
     default_reason = "not_found"
+
+
+_LIKE_AN_ACCOUNT: Final = re.compile(r"[A-Za-z0-9_-]{1,32}\Z")
+
+
+def no_account(asked: str, known: Iterable[str]) -> NotFound:
+    """For an account that nobody has; named only if an account could be: the text may come from anywhere."""
+    name = repr(asked) if _LIKE_AN_ACCOUNT.match(asked) else "of that name"
+    return NotFound(
+        f"there is no account {name}",
+        reason="account_unknown",
+        remedy=f"there are: {', '.join(sorted(known)) or 'none'}",
+    )
 
 
 class InvalidRequest(MailError):

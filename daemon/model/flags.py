@@ -55,6 +55,11 @@ def in_spelling_of(flags: FlagSet, known: FlagSet) -> FlagSet:
     return frozenset(spelling.get(flag.lower(), flag) for flag in flags)
 
 
+def system_flag_named(text: str) -> Flag | None:
+    r"""`\Seen` for `Seen`, however it is spelt: the system flag that somebody means who leaves out the backslash."""
+    return None if text.startswith("\\") else _CANONICAL.get(f"\\{text.lower()}")
+
+
 def is_valid_flag(text: str) -> bool:
     r"""Whether a client may ask for this flag: a system flag, or a keyword that is an atom."""
     if text.startswith("\\"):

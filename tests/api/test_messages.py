@@ -67,6 +67,33 @@ async def test_unknown_account_is_404(served):
     reply = await served.call("GET", "/v1/messages?account=nobody")
     assert reply.status == 404
     assert reply.json["code"] == "account_unknown"
+    assert reply.json["hint"].startswith("there is no account 'nobody'; there are: ")
+    assert "work" in reply.json["hint"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "hint"),
+    [
+        ({"add": ["two words"]}, "flag_invalid", r"'two words' is not a flag; use \Seen, "),
+        (
+            {"add": ["seen"]},
+            "flag_invalid",
+            r"'seen' would be a keyword and no system flag; did you mean \Seen?",
+        ),
+        ({"add": ["a", "b"], "remove": ["b"]}, "flags_contradict", "b cannot be added and removed at once; "),
+    ],
+)
+async def test_impossible_flag_is_named_with_what_is_allowed(served, world, flags, code, hint):
+    message = await world.deliver()
+    reply = await served.call("PATCH", f"/v1/messages/{message}", json={"flags": flags})
+    assert (reply.status, reply.json["code"]) == (422, code)
+    assert reply.json["hint"].startswith(hint)
+
+
+async def test_keyword_named_like_a_system_flag_can_be_taken_away(served, world):
+    message = await world.deliver()
+    reply = await served.call("PATCH", f"/v1/messages/{message}", json={"flags": {"remove": ["Seen"]}})
+    assert reply.status == 202
 
 
 async def test_cursor_of_another_filter_is_refused(served, world):

@@ -46,6 +46,21 @@ async def test_what_is_no_json_is_refused(still, data):
 
 
 @pytest.mark.parametrize(
+    ("data", "is_hinted"),
+    [
+        (rb'{"flags": {"add": ["\Seen"]}}', True),
+        (rb'{"flags": {"add": ["\\\Seen"]}}', True),
+        (rb'{"flags": {"add": ["\\Seen"]}', False),
+        (b"nonsense", False),
+    ],
+)
+async def test_backslash_written_once_is_hinted_at(still, data, is_hinted):
+    reply = await patch(still, data)
+    assert reply.json["code"] == "json_invalid"
+    assert (r'"\\Seen"' in reply.json.get("hint", "")) is is_hinted
+
+
+@pytest.mark.parametrize(
     ("data", "field"),
     [
         (b"[]", ""),

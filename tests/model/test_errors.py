@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from daemon.model import errors
-from daemon.model.errors import Blast, ConfigError, ConfigProblem, MailError, Retry
+from daemon.model.errors import Blast, ConfigError, ConfigProblem, MailError, Retry, no_account
 
 
 def every_error():
@@ -35,3 +37,18 @@ def test_config_error_tells_all_problems_one_a_line():
         "c.toml: api.listen: is empty; give an address",
         "store: is missing; add [store]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("wrok", "there is no account 'wrok'"),
+        ("../etc", "there is no account of that name"),
+        ("a\r\nb", "there is no account of that name"),
+        ("x" * 33, "there is no account of that name"),
+    ],
+)
+def test_account_that_does_not_exist_is_named_where_it_could_be_one(asked, said):
+    error = no_account(asked, {"work", "home"})
+    assert (str(error), error.reason, error.remedy) == (said, "account_unknown", "there are: home, work")
+    assert no_account(asked, ()).remedy == "there are: none"

@@ -9,6 +9,7 @@ from daemon.model.flags import (
     in_spelling_of,
     is_valid_flag,
     normalise_flags,
+    system_flag_named,
 )
 
 
@@ -31,6 +32,14 @@ def test_keywords_take_the_spelling_that_is_known():
         "home",
     }
     assert in_spelling_of(frozenset({"Work", "work"}), frozenset({"WORK"})) == {"WORK"}
+
+
+@pytest.mark.parametrize(
+    ("text", "flag"),
+    [("Seen", SEEN), ("sEEN", SEEN), ("\\Seen", None), ("Seen2", None), ("$Forwarded", None), ("", None)],
+)
+def test_system_flag_without_its_backslash_is_known(text, flag):
+    assert system_flag_named(text) == flag
 
 
 @pytest.mark.parametrize("text", ["\\Seen", "\\answered", "$Junk", "work", "a-b.c"])

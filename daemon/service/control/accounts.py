@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from daemon.model.errors import NotFound
+from daemon.model.errors import NotFound, no_account
 from daemon.model.ids import INBOX, AccountId, MailboxName
 from daemon.model.jobs import Job
 from daemon.model.mailbox import MailboxCounts
@@ -77,7 +77,7 @@ class AccountsControl:
     def _runner(self, account: str) -> Runner:
         runner = self._runners.get(AccountId(account))
         if runner is None:
-            raise NotFound(f"there is no account {account[:64]!r}", reason="account_unknown")
+            raise no_account(account, self._runners)
         return runner
 
 

@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from daemon.model.clock import Clock
-from daemon.model.errors import InvalidRequest, NotFound
-from daemon.model.flags import FlagSet, in_spelling_of, is_valid_flag, normalise_flags
+from daemon.model.errors import InvalidRequest, NotFound, no_account
+from daemon.model.flags import FlagSet, in_spelling_of, is_valid_flag, normalise_flags, system_flag_named
 from daemon.model.ids import AccountId, MessageId, OperationId, is_hex_id, new_operation_id
 from daemon.model.message import Message, MessagePage, MessageQuery
 from daemon.model.operations import Operation, OperationKind, OperationState
@@ -53,7 +53,7 @@ class MessagesControl:
     async def list_messages(self, query: MessageQuery) -> MessagePage:
         """One page, newest first."""
         if query.account is not None and query.account not in self._runners:
-            raise NotFound(f"there is no account {query.account!r}", reason="account_unknown")
+            raise no_account(query.account, self._runners)
         return await self._store.messages.page(query)
 
     async def get_message(self, message_id: str) -> Message:
@@ -170,9 +170,20 @@ def _valid_change(add: FlagSet, remove: FlagSet) -> tuple[FlagSet, FlagSet]:
                 reason="flag_invalid",
                 remedy=r"use \Seen, \Answered, \Flagged, \Deleted, \Draft or a keyword without spaces",
             )
+    for flag in sorted(add):  # what another program has set stays removable
+        if (meant := system_flag_named(flag)) is not None:
+            raise InvalidRequest(
+                f"{flag!r} would be a keyword and no system flag",
+                reason="flag_invalid",
+                remedy=f"did you mean {meant}?",
+            )
     added, removed = normalise_flags(add), normalise_flags(remove)
-    if added & in_spelling_of(removed, added):
-        raise InvalidRequest("a flag cannot be added and removed at once", reason="flags_contradict")
+    if both := added & in_spelling_of(removed, added):
+        raise InvalidRequest(
+            f"{', '.join(sorted(both))} cannot be added and removed at once",
+            reason="flags_contradict",
+            remedy="name each flag in one of the two lists",
+        )
     if not added and not removed:
         raise InvalidRequest("there is no flag to add or remove", reason="flags_empty")
     return added, removed

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from daemon.model.clock import Clock
-from daemon.model.errors import NotFound
+from daemon.model.errors import no_account
 from daemon.model.ids import AccountId
 from daemon.model.service_status import ServiceState, ServiceStatus, is_healthy
 from daemon.model.states import AccountStatus
@@ -56,7 +56,7 @@ class StatusControl:
     def account_status(self, account: str) -> AccountStatus:
         """One account now. NotFound(reason=account_unknown)."""
         if account not in self._runners:
-            raise NotFound(f"there is no account {account!r}", reason="account_unknown")
+            raise no_account(account, self._runners)
         return self._status_of(AccountId(account))
 
     def is_account_healthy(self, account: str) -> bool:
