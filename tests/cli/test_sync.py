@@ -1,9 +1,13 @@
 """`mailsyncd sync`: here or by a running service, with one line an account and the contract's exit codes."""
 
+import asyncio
+
 import pytest
 from click.testing import CliRunner
 
 from daemon.cli.sync import sync
+from daemon.demo.mailbox import User
+from daemon.demo.pop3.server import Pop3Server
 
 ACCOUNT = """
 [accounts.{id}]
@@ -13,6 +17,17 @@ port = {port}
 ca_file = "{ca_file}"
 username = "{username}"
 password_file = "pw"
+"""
+
+DROP = """
+[accounts.old]
+protocol = "pop3"
+host = "127.0.0.1"
+port = {port}
+tls = "none"
+username = "ada"
+password_env = "MAIL_PASSWORD"
+leave_on_server = false
 """
 
 
@@ -42,6 +57,24 @@ def test_accounts_are_brought_in_step_and_a_second_run_has_nothing_to_do(work):
     assert (done.returncode, done.stdout, done.stderr) == (0, "work: 2 downloaded\n", "")
     done = work.call("sync", "work")
     assert (done.returncode, done.stdout) == (0, "work: nothing to do\n")
+
+
+async def test_removal_announced_by_one_run_stands_in_its_line_and_is_done_by_the_next(mailsyncd):
+    """decisions.md 4, as a timer that calls `sync` has it."""
+    user = User("ada", "lovelace")
+    for number in range(101):
+        user.inbox.deliver(b"Subject: %d\r\n\r\nhello\r\n" % number, internal_date=1)
+    async with Pop3Server([user]) as server:
+        with mailsyncd.config.open("a", encoding="utf-8") as config:
+            config.write(DROP.format(port=server.port))
+        first = await asyncio.to_thread(mailsyncd.call, "sync", MAIL_PASSWORD="lovelace")
+        assert first.returncode == 0, first.stderr
+        assert first.stdout.startswith(
+            "old: 101 downloaded; the next poll removes 101 messages on the server"
+        )
+        second = await asyncio.to_thread(mailsyncd.call, "sync", MAIL_PASSWORD="lovelace")
+        assert (second.returncode, second.stdout) == (0, "old: 101 removed there\n")
+    assert not user.inbox.messages
 
 
 def test_one_that_fails_leaves_the_others_finished(work, mailbag):
