@@ -60,7 +60,10 @@ async def test_unknown_account_is_404(served, target):
     reply = await served.call("GET", f"/v1/accounts/nobody/{target}")
     assert reply.status == 404
     assert reply.json["code"] == "account_unknown"
-    assert b"nobody" not in reply.body
+    assert reply.json["hint"].startswith("there is no account 'nobody'; there are: ")
+    odd = await served.call("GET", f"/v1/accounts/nobody%0d%0a/{target}")
+    assert (odd.status, odd.json["code"]) == (404, "account_unknown")
+    assert b"nobody" not in odd.body, "only what could be an account is repeated"
 
 
 @pytest.mark.parametrize("verb", ["sync", "pause", "resume", "reconnect"])
