@@ -39,8 +39,8 @@ class MailboxFacts:
     any more, so that they may have been moved first. `unburied` are removed here by a decision that asks nothing of the
     server. `undecided` were not listed and are not proved to be missing either: nothing is known of them in this pass.
     `unread` are new files that may be messages which are missing somewhere, and cannot be read to tell. `set_aside` have
-    their file in a directory that is not kept in step, `returned` have it in step again, here or where it was moved; `out_of_reach` are set aside, and
-    somebody asked for flags that no file can show.
+    their file in a directory that is not kept in step, `returned` have it in step again, here or where it was moved;
+    `out_of_reach` are set aside, and somebody asked for flags that no file can show.
     """
 
     mailbox: MailboxName

@@ -101,11 +101,15 @@ def copy(story: Story, at: int, to: int) -> str | None:
 
 
 def stow(story: Story, at: int) -> str | None:
-    """A file moved into a directory that is no mailbox: its message is not here, and not missing either."""
+    """A file moved into a directory that is no mailbox: its message is not here, and not missing either.
+
+    Not one whose file was flagged a moment ago: nobody looks at a file out of sight, so the server hears of it later.
+    """
     free = [
         one
         for one in story.model.takeable(Side.HERE)
         if one.uid is not None
+        and Side.HERE not in one.flagged
         and not (one.has_keyword or one.is_wished or one.is_new)
         and story.model.is_alone(one)
     ]

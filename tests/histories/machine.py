@@ -31,7 +31,7 @@ from tests.histories.powers import POWERS, Power
 from tests.histories.story import Story, pick
 from tests.histories.worlds import World
 
-STEPS = 20
+STEPS = 12
 AT = st.integers(0, 15)
 FLAG = st.sampled_from(FLAGS)
 NEW_FLAGS = st.frozensets(st.sampled_from(list(LETTERS)), max_size=2)
