@@ -91,7 +91,7 @@ class Pop3Sync:
         self._standing: Standing | None = None
         self._without_top: set[MaildropEntry] = set()
         self._is_prepared = False
-        self._prune_at = float("-inf")
+        self._pruned_at = float("-inf")
         self.announced_count = 0
         """How many messages the next poll will remove from the server, said once before it begins; see `note_shown`."""
 
@@ -194,9 +194,10 @@ class Pop3Sync:
         return tally.result
 
     async def _forget_long_gone(self) -> None:
-        if self._clock.monotonic() >= self._prune_at:
-            await self._store.maildrop.prune(self._account, self._clock.now() - REMEMBERED_SECONDS)
-            self._prune_at = self._clock.monotonic() + _PRUNED_EVERY_SECONDS
+        now = self._clock.now()
+        if abs(now - self._pruned_at) >= _PRUNED_EVERY_SECONDS:
+            await self._store.maildrop.prune(self._account, now - REMEMBERED_SECONDS)
+            self._pruned_at = now
 
     def _seal_if(self, inbox: MailboxRecord) -> bytes | None:
         if self._standing is None:
